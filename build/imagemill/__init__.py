@@ -1,0 +1,3 @@
+"""imagemill: an image factory for AWS-Lambda-style runtime images."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,191 @@
+"""Compiling Python modules with an interpreter that is not installed: the one of the locked packages.
+
+A .pyc depends on the source, the path in it and the version of CPython, not on the architecture: modules are
+compiled once, by the interpreter of this machine's architecture, and kept by the hash of what they came from.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from imagemill.assemble import deb
+from imagemill.errors import AssembleError
+from imagemill.filetree import Entry, Tree
+from imagemill.lock import DebianPackage
+from imagemill.platforms import native as native_platform
+
+_NEEDED = re.compile(
+    r"usr/bin/python3\.\d+|usr/lib/python3\.\d+/.*|usr/lib/[^/]+-linux-gnu/[^/]*\.so[^/]*|usr/lib64/.*"
+)
+
+# reads a JSON list of [source, path in the image, result]; unchecked-hash: no time stamp in it, and no look at
+# the source when it is imported. Files that are no Python of this version (templates, tests) are left out.
+_COMPILE = """
+import json, py_compile, sys
+for source, path, result in json.load(sys.stdin):
+    try:
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(source, cfile=result, dfile=path, doraise=True, invalidation_mode=mode)
+    except (py_compile.PyCompileError, ValueError):
+        pass
+"""
+
+
+# reads [module, source]; writes the module as it is frozen into the interpreter, and as it would be from source
+_FREEZE = """
+import _imp, json, marshal, sys
+module, source = json.load(sys.stdin)
+frozen = _imp.find_frozen(module, withdata=True)[0]
+code = compile(source, f"<frozen {module}>", "exec", dont_inherit=True, optimize=0)
+json.dump([bytes(frozen).hex(), marshal.dumps(code).hex()], sys.stdout)
+"""
+
+
+@dataclass(frozen=True)
+class NativePython:
+    """CPython of this machine's architecture, from locked packages; `cache` keeps it and what it compiled."""
+
+    packages: Sequence[DebianPackage]
+    path_of: Callable[[DebianPackage], Path]
+    cache: Path
+
+    def compile(self, modules: Tree) -> Tree:
+        """The compiled modules of `modules` (path in the image -> source), each in its `__pycache__`.
+
+        Raises AssembleError when the interpreter does not run here.
+        """
+        suffix = f"cpython-{self._version.replace('.', '')}.pyc"
+        names = {path: self._name(path, entry) for path, entry in modules.items() if entry.kind == "file"}
+        store = self.cache / "pyc"
+        store.mkdir(parents=True, exist_ok=True)
+        with _locked(self.cache / "lock"):  # what another process compiles for another architecture is shared
+            missing = [path for path, name in names.items() if not (store / name).exists()]
+            if missing:
+                self._compile([(modules[path], path, names[path]) for path in missing], store)
+        compiled: Tree = {}
+        for path, name in names.items():
+            content = (store / name).read_bytes()
+            if content:
+                folder, _, file = path.rpartition("/")
+                place = f"{folder}/__pycache__/{file.removesuffix('.py')}.{suffix}"
+                compiled[place] = Entry("file", mtime=modules[path].mtime, content=content)
+        return compiled
+
+    def refreeze(self, program: bytes, module: str, source: str) -> bytes:
+        """The interpreter `program`, of any architecture, with `module` frozen into it anew from `source`.
+
+        CPython carries the modules it starts with inside itself and never looks at their files. What is frozen
+        is the same for every architecture, so this machine's interpreter can tell what to look for. Raises
+        AssembleError when `program` does not hold it once, or has no room for the new one.
+        """
+        with _locked(self.cache / "lock"):
+            answer = json.loads(self._run(self._root(), _FREEZE, [module, source]))
+        old, new = map(bytes.fromhex, answer)
+        if program.count(old) != 1 or len(new) > len(old):
+            raise AssembleError(
+                f"python{self._version} holds its frozen {module!r} {program.count(old)} times, of {len(old)} bytes;"
+                f" the new one has {len(new)}",
+                "bring assemble/python.py up to date with this build of CPython",
+            )
+        return program.replace(old, new.ljust(len(old), b"\0"))  # the reader stops at the end of the object
+
+    @cached_property
+    def _compiler(self) -> str:
+        """What decides on the bytes of a .pyc: CPython itself, without the libraries that it stands on."""
+        return _hash(package.sha256 for package in self.packages if "python" in package.name)
+
+    @cached_property
+    def _version(self) -> str:
+        for package in self.packages:
+            if match := re.fullmatch(r"python(3\.\d+)-minimal", package.name):
+                return match[1]
+        raise AssembleError("the locked packages hold no pythonX.Y-minimal", "name it in the layer's packages")
+
+    def _name(self, path: str, entry: Entry) -> str:
+        digest = hashlib.sha256(f"{self._compiler}\0{path}\0".encode())
+        digest.update(entry.read())
+        return digest.hexdigest()
+
+    def _compile(self, jobs: list[tuple[Entry, str, str]], store: Path) -> None:
+        """Compile each source into `store`; one that cannot be compiled leaves an empty file there."""
+        root = self._root()
+        with tempfile.TemporaryDirectory(dir=self.cache) as folder:
+            rows = []
+            for entry, path, name in jobs:
+                source = Path(folder, f"{name}.py")
+                source.write_bytes(entry.read())
+                rows.append([str(source), f"/{path}", str(Path(folder, name))])
+            workers = min(os.cpu_count() or 1, 1 + len(rows) // 200)  # starting one costs as much as 10 modules
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(lambda n: self._run(root, _COMPILE, rows[n::workers]), range(workers)))
+            for _, _, name in jobs:
+                result = Path(folder, name)
+                result.touch()
+                result.replace(store / name)
+
+    def _run(self, root: Path, script: str, question: object) -> bytes:
+        platform = native_platform()
+        libraries = [root / "usr" / "lib" / platform.multiarch, root / "usr" / "lib64"]
+        loader = next((path / Path(platform.loader).name for path in libraries if path.exists()), libraries[0])
+        python = root / "usr" / "bin" / f"python{self._version}"
+        command = [str(loader), "--library-path", ":".join(map(str, libraries)), str(python), "-S", "-s"]
+        environment = {"PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+        remedy = "on a file system mounted noexec it cannot run: build in another directory"
+        try:
+            done = subprocess.run(
+                [*command, "-c", script],
+                input=json.dumps(question).encode(),
+                env=environment,
+                capture_output=True,
+                check=False,
+            )
+        except OSError as error:
+            raise AssembleError(f"{loader} does not start: {error}", remedy) from None
+        if done.returncode:
+            problem = done.stderr.decode(errors="replace").strip()[-2000:]
+            raise AssembleError(f"the interpreter in {root} fails:\n{problem}", remedy)
+        return done.stdout
+
+    def _root(self) -> Path:
+        """The interpreter, unpacked as far as it is needed; made once."""
+        root = self.cache / f"root-{_hash(package.sha256 for package in self.packages)[:16]}"
+        if root.exists():
+            return root
+        with tempfile.TemporaryDirectory(dir=self.cache) as folder:
+            staging = Path(folder, "root")
+            staging.mkdir()
+            unpacked = deb.unpack_all([self.path_of(package) for package in self.packages], Path(folder, "spool"))
+            for path, entry in (pair for package in unpacked for pair in package.tree.items()):
+                if _NEEDED.fullmatch(path) and entry.kind in ("file", "symlink"):
+                    place = staging / path
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    if entry.kind == "file":
+                        place.write_bytes(entry.read())
+                        place.chmod(0o755 if entry.mode & 0o111 else 0o644)
+                    else:
+                        place.symlink_to(entry.target)
+            staging.rename(root)
+        return root
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _hash(words: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()

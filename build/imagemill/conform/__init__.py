@@ -1,0 +1,84 @@
+"""Conformance: how far an image is what it should be.
+
+A check is a function of a View and a Subject that yields Findings; `CHECKS` is all of them. It sees nothing
+but the view, so the same checks judge an OCI layout on disk and whatever else a view is made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from imagemill.conform import configuration, environment, files, paths, programs, running, system
+from imagemill.conform.finding import Finding, Subject
+from imagemill.conform.view import Completed, Config, LayoutView, Runner, View, open_layout
+from imagemill.spool import Layers
+
+Check = Callable[[View, Subject], Iterator[Finding]]
+
+STATIC: tuple[Check, ...] = (
+    environment.exact,
+    environment.absent,
+    environment.search_path,
+    configuration.architecture,
+    configuration.user,
+    configuration.workdir,
+    configuration.entrypoint,
+    configuration.command,
+    configuration.ports,
+    configuration.labels,
+    paths.contract,
+    paths.planned,
+    system.accounts,
+    system.certificates,
+    system.time_zones,
+    system.locale,
+    system.packages,
+    files.privileged,
+    files.world_writable,
+    files.links,
+    files.devices,
+    files.leftovers,
+    files.times,
+    programs.machine,
+    programs.interpreter,
+    programs.tools,
+)
+"""Checks that read the image."""
+
+DYNAMIC: tuple[Check, ...] = (running.commands, running.example)
+"""Checks that run it; on a view that cannot, they say that they were skipped."""
+
+CHECKS = STATIC + DYNAMIC
+
+__all__ = [
+    "CHECKS",
+    "DYNAMIC",
+    "STATIC",
+    "Check",
+    "Completed",
+    "Config",
+    "Finding",
+    "Layers",
+    "LayoutView",
+    "Runner",
+    "Subject",
+    "View",
+    "conform",
+    "judge",
+    "open_layout",
+]
+
+
+def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]:
+    """Hold `view` against `subject`: the findings of all checks, in their order."""
+    return [finding for check in checks for finding in check(view, subject)]
+
+
+def judge(layout: Path, subject: Subject, *, layers: Layers, runner: Runner | None = None) -> list[Finding]:
+    """Judge the image for `subject.platform` in an OCI layout on disk.
+
+    `layers` keeps what was read of layers for the images judged after this one; with a `runner` the image is
+    run too. Raises LayoutError when the layout cannot be read.
+    """
+    return conform(open_layout(layout, subject.platform, layers, runner), subject)

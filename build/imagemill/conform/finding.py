@@ -1,0 +1,91 @@
+"""What a check finds, and what it holds an image against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from imagemill.plan import Image
+from imagemill.platforms import Platform
+
+MOST = 50
+"""Problems of one check that are told one by one."""
+
+Status = Literal["pass", "fail", "skip", "info"]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One result of one check on one image.
+
+    `source` is what the expectation rests on: a manifest's file and key, or a fact with where it was seen.
+    A check that passes has one finding; one that fails has one for each thing that is wrong.
+    """
+
+    image: str
+    platform: str
+    check: str
+    status: Status
+    expected: str
+    found: str
+    source: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an image is held against: its plan, on one platform.
+
+    `labels` are those that it must have, whatever others there are; `epoch` is the time (seconds since 1970)
+    that no file may be younger than; `examples` is the directory that the manifests' examples are in.
+    """
+
+    image: Image
+    platform: Platform
+    labels: Mapping[str, str] = field(default_factory=dict)
+    epoch: int | None = None
+    examples: Path | None = None
+
+    @property
+    def base_file(self) -> str:
+        """The manifest of the base, as findings name it."""
+        return f"runtimes/bases/{self.image.base.name}.yaml"
+
+    @property
+    def runtime_file(self) -> str:
+        """The manifest of the runtime, as findings name it."""
+        return f"runtimes/{self.image.runtime.name}.yaml"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: what should be, what is, why it should, and what to do."""
+
+    expected: str
+    found: str
+    source: str
+    remedy: str
+
+
+def verdict(
+    subject: Subject, check: str, problems: Sequence[Problem], *, expected: str, found: str, source: str
+) -> Iterator[Finding]:
+    """A failing finding for each problem; without any, one that passes and says what was `found`.
+
+    Of very many problems the first are told, and how many more there are.
+    """
+    name, platform = subject.image.name, str(subject.platform)
+    for p in problems[:MOST]:
+        yield Finding(name, platform, check, "fail", p.expected, p.found, p.source, p.remedy)
+    if len(problems) > MOST:
+        more = f"{len(problems) - MOST} more like the {MOST} above"
+        yield Finding(name, platform, check, "fail", expected, more, source, problems[0].remedy)
+    if not problems:
+        yield Finding(name, platform, check, "pass", expected, found, source)
+
+
+def skipped(subject: Subject, check: str, reason: str, *, source: str, remedy: str = "") -> Finding:
+    """The finding of a check that could not be held, and why."""
+    return Finding(subject.image.name, str(subject.platform), check, "skip", "", reason, source, remedy)

@@ -1,0 +1,99 @@
+"""`dist/`: where the artifacts lie, and `digests.json`, the record of what they are and what they came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from imagemill.errors import LayoutError
+from imagemill.oci import Layout
+
+
+@dataclass(frozen=True)
+class Built:
+    """One platform of an image: the manifest's digest, and the bytes of its layers as they are pulled."""
+
+    digest: str
+    size: int
+    config: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One image in dist: its tags, index, platforms, and the hash of what it was made from."""
+
+    name: str
+    tags: tuple[str, ...]
+    digest: str
+    size: int
+    platforms: Mapping[str, Built]
+    input_hash: str
+    engine: str
+    lock: str
+
+
+@dataclass(frozen=True)
+class _Record:
+    images: dict[str, Artifact]
+
+
+_RECORD = TypeAdapter(_Record)
+
+
+class Dist:
+    """A `dist` directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def record(self) -> Path:
+        """The file that lists everything here."""
+        return self.path / "digests.json"
+
+    def index(self, name: str) -> Path:
+        """The layout of an image's index."""
+        return self.path / name
+
+    def layout(self, name: str, arch: str) -> Path:
+        """The layout of one platform of an image."""
+        return self.path / f"{name}-{arch}"
+
+    def read(self) -> dict[str, Artifact]:
+        """All artifacts by name; empty when nothing was built yet. Raises LayoutError for a damaged record."""
+        try:
+            return _RECORD.validate_json(self.record.read_bytes()).images
+        except FileNotFoundError:
+            return {}
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"]
+            raise LayoutError(f"{self.record} is damaged: {problem}", "remove it and build again") from None
+
+    def write(self, artifacts: Mapping[str, Artifact]) -> None:
+        """Replace the record, in one step."""
+        data = asdict(_Record(dict(sorted(artifacts.items()))))
+        self.path.mkdir(parents=True, exist_ok=True)
+        staging = self.record.with_suffix(".new")
+        staging.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        staging.replace(self.record)
+
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether all layouts of this artifact are there, as recorded (a look at names, not at every byte)."""
+        try:
+            if [entry.digest for entry in Layout(self.index(artifact.name)).entries()] != [artifact.digest]:
+                return False
+            for platform, built in artifact.platforms.items():
+                layout = Layout(self.layout(artifact.name, platform.partition("/")[2]))
+                if [entry.digest for entry in layout.entries()] != [built.digest]:
+                    return False
+                manifest = layout.read_json(built.digest)
+                blobs = [manifest["config"], *manifest["layers"]]
+                if not all(layout.blob_path(blob["digest"]).is_file() for blob in blobs):
+                    return False
+        except LayoutError:
+            return False
+        return True

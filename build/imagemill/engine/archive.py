@@ -1,0 +1,220 @@
+"""Between an engine's own archive and an OCI image layout, both ways.
+
+What comes out of Docker or buildah is brought to the factory's form first (`settle`): the same Dockerfile
+built twice, or by two engines, then differs only where its content does.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import mmap
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from imagemill import oci
+from imagemill.assemble import tarball
+from imagemill.dockerfile import parse
+from imagemill.errors import DockerfileError, EngineError, LayoutError
+from imagemill.filetree import Tree
+from imagemill.tarwalk import walk
+
+CONTAINERD_NAME = "io.containerd.image.name"  # what `docker load` of a containerd store names the image by
+
+# The rest of an image configuration is the engine's own: ArgsEscaped, Hostname, null OnBuild, ...
+_CONFIG_KEYS = {
+    *("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal"),
+    *("Healthcheck", "Shell", "OnBuild"),
+}
+_IDENTITY_LABEL = "io.buildah.version"
+
+
+def docker_archive_to_layout(
+    saved: Path, layout: Path, *, name: str, epoch: int, scratch: Path, dockerfile: str = ""
+) -> oci.Descriptor:
+    """Turn what `docker save` wrote into an OCI layout at `layout`, settled (see `settle`).
+
+    The archive must hold one image. Docker up to 24 writes plain layers under names of their own, 25 and
+    newer an OCI layout; both say in manifest.json where things lie.
+    """
+    with tarfile.open(saved) as tar:
+        images = json.load(_member(tar, "manifest.json"))
+        if len(images) != 1:
+            raise EngineError(f"{saved}: {len(images)} images where one was saved", "build one image at a time")
+        config = json.load(_member(tar, images[0]["Config"]))
+        layers = (_member(tar, path) for path in images[0]["Layers"])
+        return settle(config, layers, layout, name=name, epoch=epoch, scratch=scratch, dockerfile=dockerfile)
+
+
+def oci_to_layout(
+    source: Path, layout: Path, *, name: str, epoch: int, scratch: Path, dockerfile: str = ""
+) -> oci.Descriptor:
+    """Turn an OCI layout with one image, as buildah writes it, into a settled one at `layout`."""
+    found = oci.Layout(source)
+    [image] = found.images()
+    manifest = found.read_json(image.digest)
+    config = found.read_json(manifest["config"]["digest"])
+    layers = (found.blob_path(layer["digest"]).open("rb") for layer in manifest["layers"])
+    return settle(config, layers, layout, name=name, epoch=epoch, scratch=scratch, dockerfile=dockerfile)
+
+
+def settle(
+    config: Mapping[str, Any],
+    layers: Iterable[IO[bytes]],
+    layout: Path,
+    *,
+    name: str,
+    epoch: int,
+    scratch: Path,
+    dockerfile: str = "",
+) -> oci.Descriptor:
+    """Write an image in the factory's form; returns the descriptor of its manifest.
+
+    Layers are written anew in canonical form; what the build itself touched gets `epoch` (seconds since 1970)
+    as its time, older times stay. A layer without entries (BuildKit's for WORKDIR) goes, as do those parts of
+    the configuration that each engine words in its own way; the history is told from `dockerfile`.
+    """
+    settings = {key: value for key, value in config.get("config", {}).items() if key in _CONFIG_KEYS and value}
+    labels = {key: value for key, value in settings.pop("Labels", {}).items() if key != _IDENTITY_LABEL}
+    if labels:
+        settings["Labels"] = labels
+    created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    image = {
+        "architecture": config["architecture"],
+        "os": config["os"],
+        "created": created,
+        "config": settings,
+        "history": _history(dockerfile, created),
+    }
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        blobs = []
+        for number, stream in enumerate(layers):
+            with stream:
+                blob = _settle_layer(stream, Path(folder, f"{number}.tar"), epoch)
+            if blob is not None:
+                blobs.append(blob)
+        return oci.write_image(layout, image, blobs, name)
+
+
+def _history(dockerfile: str, created: str) -> list[dict[str, Any]]:
+    """A row an instruction, as the embedded engine writes them; none for a Dockerfile outside its subset."""
+    try:
+        instructions = parse(dockerfile)
+    except DockerfileError:
+        return []
+    rows = []
+    for instruction in instructions:
+        if instruction.keyword == "FROM":
+            continue
+        flags = "".join(f" --{key}={value}" for key, value in instruction.flags.items())
+        row: dict[str, Any] = {
+            "created": created,
+            "created_by": f"{instruction.keyword}{flags} {instruction.rest}",
+        }
+        if instruction.keyword not in ("ADD", "COPY"):
+            row["empty_layer"] = True
+        rows.append(row)
+    return rows
+
+
+def _settle_layer(stream: IO[bytes], path: Path, epoch: int) -> oci.Blob | None:
+    """Write a layer beside `path` in canonical form; None for one without entries."""
+    compressed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    with path.open("w+b") as plain:
+        shutil.copyfileobj(gzip.GzipFile(fileobj=stream) if compressed else stream, plain, 1 << 20)
+        plain.flush()
+        data = mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ)
+    with data:
+        tree = _settled(dict(walk(data, path)), epoch)
+    if not tree:
+        return None
+    blob = tarball.write(tree, path.with_suffix(".tar.gz"), epoch=epoch)
+    path.unlink()
+    return blob
+
+
+def _settled(tree: Tree, epoch: int) -> Tree:
+    """Times no later than `epoch`; the first of a set of hard links is the file."""
+    tree = {name: replace(entry, mtime=min(entry.mtime, epoch)) for name, entry in tree.items() if name}
+    first: dict[str, str] = {}  # the path that holds the content -> the first path of its set
+    for name in sorted(tree, key=lambda path: path.split("/")):  # the order that they are written in
+        holder = tree[name].target if tree[name].kind == "hardlink" else name
+        first.setdefault(holder, name)
+    settled: Tree = {}
+    for name, entry in tree.items():
+        holder = entry.target if entry.kind == "hardlink" else name
+        if first[holder] == name:
+            settled[name] = tree.get(holder, entry)
+        else:
+            settled[name] = replace(entry, kind="hardlink", target=first[holder], content=b"")
+    return settled
+
+
+def layout_to_archive(layout: Path, names: Sequence[str], out: IO[bytes]) -> None:
+    """Write the one image of a layout to `out` as a tar that every `docker load` and `podman load` reads.
+
+    It is an OCI layout (Docker 25 and newer, containerd) and a docker-archive (older ones, podman) in one:
+    both point at the same compressed blobs. `names` are the names that the image gets, like
+    `imagemill/lambda:python3.13`.
+    """
+    source = oci.Layout(layout)
+    images = source.images()
+    if len(images) != 1:
+        raise LayoutError(f"{layout} holds {len(images)} images", "load the layout of one platform")
+    [image] = images
+    manifest = source.read_json(image.digest)
+    blobs = [image.digest, manifest["config"]["digest"], *(row["digest"] for row in manifest["layers"])]
+    rows = [
+        oci.Descriptor(
+            image.media_type,
+            image.digest,
+            image.size,
+            image.platform,
+            {CONTAINERD_NAME: f"docker.io/{name}", oci.REF_NAME: name.rpartition(":")[2]},
+        ).to_json()
+        for name in names
+    ]
+    docker = {
+        "Config": _blob_name(manifest["config"]["digest"]),
+        "RepoTags": list(names),
+        "Layers": [_blob_name(row["digest"]) for row in manifest["layers"]],
+    }
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, "oci-layout", oci.canonical({"imageLayoutVersion": "1.0.0"}))
+        _add(tar, "index.json", oci.canonical({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": rows}))
+        _add(tar, "manifest.json", oci.canonical([docker]))
+        for digest in dict.fromkeys(blobs):
+            path = source.blob_path(digest)
+            entry = tarfile.TarInfo(_blob_name(digest))
+            entry.size = path.stat().st_size
+            with path.open("rb") as blob:
+                tar.addfile(entry, blob)
+
+
+def _blob_name(digest: str) -> str:
+    return "blobs/" + digest.replace(":", "/")
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    tar.addfile(entry, io.BytesIO(data))
+
+
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    try:
+        stream = tar.extractfile(name)
+    except KeyError:
+        stream = None
+    if stream is None:
+        raise EngineError(f"{tar.name!r}: no {name} in what the engine saved", "build the image again")
+    return stream

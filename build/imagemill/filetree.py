@@ -1,0 +1,55 @@
+"""A tree of files as data: what a layer holds and what an image shows, without a file system under it.
+
+Owners, modes and times are numbers here, so nobody needs to be root to make a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["file", "dir", "symlink", "hardlink", "char", "block", "fifo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`size` bytes at `offset` of a file on disk: how a layer names content that it need not copy."""
+
+    file: Path
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """The bytes themselves."""
+        with self.file.open("rb") as handle:
+            handle.seek(self.offset)
+            return handle.read(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path. `mtime` is in seconds since 1970, `target` a link's; hard links name a path in the tree."""
+
+    kind: Kind
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
+    content: bytes | Slice = b""
+    target: str = ""
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        return self.content.size if isinstance(self.content, Slice) else len(self.content)
+
+    def read(self) -> bytes:
+        """The content of a file."""
+        return self.content.read() if isinstance(self.content, Slice) else self.content
+
+
+Tree = dict[str, Entry]
+"""Path without a leading slash -> entry. Parents need not come first; writers sort."""

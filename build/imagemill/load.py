@@ -1,0 +1,186 @@
+"""Reading `runtimes/`: every mistake in every file, each with its file, its key and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from imagemill.errors import ManifestError
+from imagemill.manifest import Base, Runtime
+
+_T = TypeVar("_T", Base, Runtime)
+SUFFIX = ".yaml"
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is 8 times as fast
+
+
+class _StrictLoader(_LOADER):  # type: ignore[misc]
+    """YAML as everybody writes it, but a key that is given twice is an error instead of the last one winning."""
+
+
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    keys: set[Hashable] = set()
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        if key in keys:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+        keys.add(key)
+    loader.flatten_mapping(node)  # `<<: *anchor`; the keys beside it win
+    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything in `runtimes/`, by name, in a fixed order."""
+
+    bases: Mapping[str, Base]
+    runtimes: Mapping[str, Runtime]
+
+
+def load(root: Path) -> Catalog:
+    """Read all manifests below `root/runtimes`.
+
+    Raises ManifestError with every mistake found: in one file, and between files.
+    """
+    folder = root / "runtimes"
+    mistakes: list[str] = []
+    bases = dict(_read_all(folder / "bases", Base, root, mistakes))
+    runtimes = dict(_read_all(folder, Runtime, root, mistakes))
+    mistakes += _between_files(bases, runtimes)
+    if not runtimes and not mistakes:
+        mistakes.append(f"{folder}: no manifest; add runtimes/<name>{SUFFIX}")
+    if mistakes:
+        raise ManifestError(mistakes)
+    return Catalog(bases, runtimes)
+
+
+def check_file(path: Path, shown: str, kind: type[_T]) -> tuple[_T | None, list[str]]:
+    """One manifest file and the mistakes in it; the manifest is None when there are any."""
+    try:
+        data = yaml.load(path.read_bytes(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made strict
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f" line {mark.line + 1}" if mark else ""
+        return None, [f"{shown}{line}: {error.problem}; correct the YAML"]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return None, [f"{shown}: not YAML: {error}; correct the file"]
+    if not isinstance(data, dict):
+        return None, [f"{shown}: holds no keys; see runtimes/schema for what belongs in it"]
+    try:
+        # as JSON, the strict classes still take lists for tuples and ISO text for dates
+        manifest = _ADAPTERS[kind].validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        return None, sorted({_explain(shown, detail, kind) for detail in error.errors()})
+    if manifest.name != path.name.removesuffix(SUFFIX):
+        return None, [f"{shown}: key 'name' is {manifest.name!r}; name it as the file is named"]
+    return manifest, []
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Base, Runtime)}
+
+
+def _read_all(folder: Path, kind: type[_T], root: Path, mistakes: list[str]) -> Iterator[tuple[str, _T]]:
+    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: _natural(p.name.removesuffix(SUFFIX))):
+        manifest, found = check_file(path, str(path.relative_to(root)), kind)
+        mistakes += found
+        if manifest is not None:
+            yield manifest.name, manifest
+
+
+def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that puts python3.9 before python3.13."""
+    words: list[str] = [""]
+    for char in name:
+        if char.isdigit() != (words[-1][-1:].isdigit()) and words[-1]:
+            words.append("")
+        words[-1] += char
+    return tuple((1, int(w), "") if w.isdigit() else (0, 0, w) for w in words)
+
+
+def _between_files(bases: Mapping[str, Base], runtimes: Mapping[str, Runtime]) -> Iterator[str]:
+    tags: dict[str, str] = {}
+    for runtime in runtimes.values():
+        shown = f"runtimes/{runtime.name}{SUFFIX}"
+        for kind, offer in runtime.bases.items():
+            where = f"{shown}: key 'bases.{kind}'"
+            if (offer.base is None) == (offer.unavailable is None):
+                yield f"{where} needs either 'base' or 'unavailable' with the reason; give one of them"
+            elif offer.base is not None and offer.base not in bases:
+                known = ", ".join(sorted(bases)) or "none"
+                yield f"{where}.base names {offer.base!r}, which runtimes/bases does not have; use one of: {known}"
+            elif offer.base is not None:
+                base = bases[offer.base]
+                if base.kind != kind:
+                    yield f"{where}.base {offer.base!r} is of kind {base.kind!r}; list it under 'bases.{base.kind}'"
+                for platform in runtime.platforms:
+                    if platform not in base.platforms:
+                        yield (
+                            f"{shown}: key 'platforms' has {platform}, which base {base.name!r} lacks; "
+                            f"remove it here or add it to runtimes/bases/{base.name}{SUFFIX}"
+                        )
+        for tag in (runtime.name, *runtime.aliases):
+            if tag in tags:
+                yield f"{shown}: tag {tag!r} is also a tag of {tags[tag]}; give each image tags of its own"
+            tags.setdefault(tag, shown)
+
+
+def _explain(shown: str, detail: ErrorDetails, kind: type) -> str:
+    """One pydantic error as one line: file, key, what is wrong, what to do."""
+    location = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+    what = detail["type"]
+    given = detail["input"]
+    if what in ("unexpected_keyword_argument", "extra_forbidden"):
+        key = str(detail["loc"][-1])
+        near = difflib.get_close_matches(key, _KEYS, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "remove it, or see runtimes/schema for the keys"
+        return f"{shown}: key '{location}' is unknown; {remedy}"
+    if what in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"{shown}: key '{location}' is missing; add it"
+    if what == "value_error":
+        return f"{shown}: key '{location}': {detail['ctx']['error']}"
+    if what == "string_pattern_mismatch":
+        pattern = detail["ctx"]["pattern"]
+        return f"{shown}: key '{location}' is {given!r}; write it as {_PATTERNS.get(pattern, pattern)}"
+    message = detail["msg"][:1].lower() + detail["msg"][1:].replace("a valid array", "a list")
+    return f"{shown}: key '{location}' is {given!r}: {message}; correct the value"
+
+
+def _collect_keys(kind: type) -> frozenset[str]:
+    schema = _ADAPTERS[kind].json_schema()
+    keys = set(schema.get("properties", {}))
+    for definition in schema.get("$defs", {}).values():
+        keys |= set(definition.get("properties", {}))
+    return frozenset(keys)
+
+
+_PATTERNS = {
+    r"^/([^/\x00]+(/[^/\x00]+)*)?$": "an absolute path without a trailing slash",
+    r"^[0-7]{4}$": 'four octal digits in quotes, as in "0755"',
+}
+
+
+class _Keys:
+    """All keys of all classes, made when the first mistake needs them."""
+
+    _all: frozenset[str] = frozenset()
+
+    def __iter__(self) -> Iterator[str]:
+        if not self._all:
+            self._all = _collect_keys(Base) | _collect_keys(Runtime)
+        return iter(self._all)
+
+
+_KEYS: Any = _Keys()

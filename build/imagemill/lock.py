@@ -1,0 +1,179 @@
+"""The lock: which bytes every layer is made of, by version, place in a pool, and SHA-256; never a host.
+
+One file per base, `runtimes/lock/<base>.json`, holds every set that stands on that base, so that all of
+them are resolved against one state of the archive and agree on versions. A *set* belongs to a layer and is
+named after it: `debian-trixie`, `debian-trixie/toolchain`, `python3.13`, `python3.13/build`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from imagemill.errors import LockError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, order=True)
+class DebianPackage:
+    """One .deb: `archive` is `debian` or `debian-security`, `path` its place below that archive's root."""
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    source_version: str
+    archive: str
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, order=True)
+class Wheel:
+    """One wheel on a Python package index, found there by project and file name."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, order=True)
+class NpmPackage:
+    """One npm tarball; `place` is where it goes below the set's directory (`node_modules/a/node_modules/b`)."""
+
+    place: str
+    name: str
+    version: str
+    integrity: str  # Subresource Integrity, `sha512-<base64>`
+
+
+Item = DebianPackage | Wheel | NpmPackage
+"""Anything that a lock names and a mirror has."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one layer takes from the lock on one architecture; `pypi` and `npm` follow the manifest's order."""
+
+    debian: tuple[DebianPackage, ...] = ()
+    pypi: tuple[tuple[Wheel, ...], ...] = ()
+    npm: tuple[tuple[NpmPackage, ...], ...] = ()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All of it."""
+        return (
+            *self.debian,
+            *(w for group in self.pypi for w in group),
+            *(n for group in self.npm for n in group),
+        )
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of one base. `date` (seconds since 1970) is the newest date of the archives it was made from."""
+
+    base: str
+    date: int
+    releases: Mapping[str, int]  # suite -> the Date of its Release file
+    sets: Mapping[str, Mapping[str, Inputs]]  # set -> architecture -> inputs
+
+    def inputs(self, name: str, arch: str) -> Inputs:
+        """What set `name` takes on `arch`; LockError when the lock does not have it."""
+        try:
+            return self.sets[name][arch]
+        except KeyError:
+            raise LockError(
+                f"runtimes/lock/{self.base}.json has no set {name!r} for {arch}",
+                "run `imagemill lock --update` and commit what it writes",
+            ) from None
+
+
+def path_of(root: Path, base: str) -> Path:
+    """Where the lock of `base` is kept."""
+    return root / "runtimes" / "lock" / f"{base}.json"
+
+
+def read(path: Path) -> Lock:
+    """Read a lock file. Raises LockError when it is missing or not a lock of this format."""
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise LockError(f"{path} is missing", "run `imagemill lock --update` to make it") from None
+    except ValueError as error:
+        raise LockError(f"{path} is not JSON: {error}", "restore it from version control") from None
+    if data.get("format") != FORMAT:
+        raise LockError(
+            f"{path}: key 'format' is {data.get('format')!r}, this imagemill reads {FORMAT}",
+            "run `imagemill lock --update` with this version of imagemill",
+        )
+    return _from_json(data)
+
+
+def write(lock: Lock, path: Path) -> None:
+    """Write a lock, sorted, one input a line, so that a change reads well in a diff."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_dump(_to_json(lock)), encoding="utf-8")
+
+
+def _to_json(lock: Lock) -> dict[str, Any]:
+    debian: dict[str, dict[str, Any]] = {}
+    sets: dict[str, dict[str, Any]] = {}
+    for name, by_arch in sorted(lock.sets.items()):
+        for arch, inputs in sorted(by_arch.items()):
+            table = debian.setdefault(arch, {})
+            for package in inputs.debian:
+                row = asdict(package)
+                table[row.pop("name")] = row
+            sets.setdefault(name, {})[arch] = {
+                "debian": sorted(package.name for package in inputs.debian),
+                "pypi": [[asdict(wheel) for wheel in sorted(group)] for group in inputs.pypi],
+                "npm": [[asdict(package) for package in sorted(group)] for group in inputs.npm],
+            }
+    return {
+        "format": FORMAT,
+        "base": lock.base,
+        "date": lock.date,
+        "releases": dict(sorted(lock.releases.items())),
+        "debian": {arch: dict(sorted(table.items())) for arch, table in sorted(debian.items())},
+        "sets": sets,
+    }
+
+
+def _from_json(data: dict[str, Any]) -> Lock:
+    debian = {
+        arch: {name: DebianPackage(name=name, **row) for name, row in table.items()}
+        for arch, table in data["debian"].items()
+    }
+    sets = {
+        name: {
+            arch: Inputs(
+                debian=tuple(debian[arch][package] for package in row["debian"]),
+                pypi=tuple(tuple(Wheel(**wheel) for wheel in group) for group in row["pypi"]),
+                npm=tuple(tuple(NpmPackage(**package) for package in group) for group in row["npm"]),
+            )
+            for arch, row in by_arch.items()
+        }
+        for name, by_arch in data["sets"].items()
+    }
+    return Lock(base=data["base"], date=data["date"], releases=data["releases"], sets=sets)
+
+
+def _dump(data: Any, depth: int = 0) -> str:
+    """JSON with the innermost objects on one line each."""
+    pad = " " * depth
+    if isinstance(data, dict) and any(isinstance(v, dict | list) for v in data.values()):
+        rows = ",\n".join(f"{pad} {json.dumps(k)}: {_dump(v, depth + 1).lstrip()}" for k, v in data.items())
+        text = f"{pad}{{\n{rows}\n{pad}}}"
+    elif isinstance(data, list) and any(isinstance(v, dict | list) for v in data):
+        rows = ",\n".join(_dump(v, depth + 1) for v in data)
+        text = f"{pad}[\n{rows}\n{pad}]"
+    else:
+        text = pad + json.dumps(data)
+    return text if depth else text + "\n"

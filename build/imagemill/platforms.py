@@ -1,0 +1,49 @@
+"""The one table of architectures: what OCI, Go, Debian, npm, Python wheels and ELF each call them."""
+
+from __future__ import annotations
+
+import platform as _host
+from dataclasses import dataclass
+
+from imagemill.errors import ImagemillError
+
+
+@dataclass(frozen=True, order=True)
+class Platform:
+    """One architecture on Linux, by its OCI name (`amd64`), with everybody else's names for it."""
+
+    arch: str  # OCI architecture, GOARCH, TARGETARCH and Debian architecture: the same word for all four
+    machine: str  # uname -m, and AWS's name in tags
+    npm: str  # process.arch in Node
+    multiarch: str  # Debian's directory of libraries
+    loader: str  # the dynamic loader that ELF files name
+    elf_machine: int  # e_machine in ELF headers
+
+    def __str__(self) -> str:
+        return f"linux/{self.arch}"
+
+
+PLATFORMS = {
+    str(p): p
+    for p in (
+        Platform("amd64", "x86_64", "x64", "x86_64-linux-gnu", "/lib64/ld-linux-x86-64.so.2", 62),
+        Platform("arm64", "aarch64", "arm64", "aarch64-linux-gnu", "/lib/ld-linux-aarch64.so.1", 183),
+    )
+}
+
+_BY_ANY_NAME = {
+    name: p for p in PLATFORMS.values() for name in (str(p), p.arch, p.machine, p.machine.replace("aarch", "arm"))
+}
+
+
+def find(name: str) -> Platform:
+    """The platform with this name in any spelling (`linux/arm64`, `arm64`, `aarch64`)."""
+    try:
+        return _BY_ANY_NAME[name.strip().lower()]
+    except KeyError:
+        raise ImagemillError(f"unknown platform {name!r}", f"use one of: {', '.join(sorted(PLATFORMS))}") from None
+
+
+def native() -> Platform:
+    """The platform of the machine that this runs on."""
+    return find(_host.machine())

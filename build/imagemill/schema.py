@@ -1,0 +1,44 @@
+"""JSON Schemas of the manifests, generated from the classes that check them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from imagemill.manifest import Base, Runtime
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schemas() -> dict[str, str]:
+    """Path below the project root -> text of the schema, for every kind of manifest."""
+    return {
+        "runtimes/schema/base.json": _schema(Base, "Base: an operating system layer"),
+        "runtimes/schema/runtime.json": _schema(Runtime, "Runtime: one Lambda runtime identifier"),
+    }
+
+
+def drift(root: Path) -> list[str]:
+    """The schema files under `root` that are not what the classes say."""
+    wrong = []
+    for name, text in schemas().items():
+        path = root / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            wrong.append(name)
+    return wrong
+
+
+def write(root: Path) -> None:
+    """Write the schema files under `root`."""
+    for name, text in schemas().items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _schema(kind: type, title: str) -> str:
+    data: dict[str, Any] = TypeAdapter(kind).json_schema(mode="validation")
+    return json.dumps({"$schema": DIALECT, **data, "title": title}, indent=1, sort_keys=True) + "\n"

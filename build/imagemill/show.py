@@ -1,0 +1,137 @@
+"""What commands show of plans and builds: tables, JSON rows, the CI matrix, the README's table of tags."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagemill import lock as locks
+from imagemill.errors import ImagemillError, LockError
+from imagemill.load import Catalog
+from imagemill.plan import Image, Unavailable, plan, unavailable
+from imagemill.render import Renderer
+
+if TYPE_CHECKING:
+    from imagemill.factory import Result
+
+BEGIN, END = "<!-- tags: begin, written by `imagemill readme` -->", "<!-- tags: end -->"
+
+
+def rows(root: Path, images: Sequence[Image]) -> list[dict[str, Any]]:
+    """The plan as plain data; `input_hash` is empty where there is no lock yet."""
+    renderer = Renderer(root)
+    lock_of = {image.base.name: _lock(root, image.base.name) for image in images}
+    return [
+        {
+            "tag": image.tags[-1],
+            "name": image.name,
+            "tags": list(image.tags),
+            "runtime": image.runtime.name,
+            "base": image.base.name,
+            "variant": image.variant,
+            "platforms": list(image.platforms),
+            "parents": list(image.parents),
+            "input_hash": _hash(renderer, image, lock_of[image.base.name]),
+        }
+        for image in images
+    ]
+
+
+def matrix(plan_rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The plan as a GitHub Actions matrix: one job an image and platform."""
+    return {
+        "include": [
+            {"image": row["name"], "platform": platform, "arch": platform.partition("/")[2]}
+            for row in plan_rows
+            for platform in row["platforms"]
+        ]
+    }
+
+
+def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Unavailable]) -> None:
+    """The plan for people, on stdout."""
+    head = ("TAG", "BASE", "VARIANT", "PLATFORMS", "PARENTS", "INPUT HASH")
+    body = [
+        (
+            row["tag"],
+            row["base"],
+            row["variant"],
+            ",".join(row["platforms"]),
+            ",".join(row["parents"]),
+            row["input_hash"][:12] or "no lock",
+        )
+        for row in plan_rows
+    ]
+    _columns([head, *body])
+    for one in missing:
+        print(f"not on {one.kind}: {one.runtime}: {one.reason}")
+
+
+def built(results: Sequence[Result], dist: Path, runner: str) -> None:
+    """What a build did, for people, on stderr: where the images are, how long each took, and what to do now."""
+    lines = [("IMAGE", "TIME", "SIZE", "WHERE")]
+    for result in results:
+        sizes = "/".join(f"{built.size / 1e6:.0f}" for built in result.artifact.platforms.values())
+        time = "unchanged" if result.reused else f"{result.seconds:.1f} s"
+        lines.append((result.artifact.tags[-1], time, f"{sizes} MB", _shown(dist / result.artifact.name)))
+    _columns(lines, sys.stderr)
+    runs = [r.artifact.tags[-1] for r in results if not r.artifact.name.startswith(("build-", "serve-"))]
+    if runs:
+        tag = "python3.13" if "python3.13" in runs else runs[0]
+        folder = "python" if tag.startswith("python") else tag.rstrip("0123456789.xal")
+        command = f'imagemill run {tag} --task-dir examples/{folder} app.handler \'{{"name": "x"}}\''
+        note = "" if runner else "   (needs docker or podman: `make test` installs one)"
+        print(f"run one: .venv/bin/{command}{note}", file=sys.stderr)
+
+
+def with_tags(readme: str, catalog: Catalog) -> str:
+    """The README with its table of tags as the manifests have it."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ImagemillError("README.md has no place for the table of tags", f"add the lines {BEGIN} and {END}")
+    images = plan(catalog)
+    lines = [
+        "| runtime | run | build | serve | platforms | base | AWS supports it until |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for runtime in catalog.runtimes.values():
+        mine = {image.variant: image for image in images if image.runtime.name == runtime.name}
+        if mine:
+            tags = " | ".join(f"`{mine[variant].tags[-1]}`" for variant in ("run", "build", "serve"))
+            architectures = ", ".join(p.partition("/")[2] for p in mine["run"].platforms)
+            until = runtime.deprecated.isoformat() if runtime.deprecated else "-"
+            lines.append(f"| {runtime.name} | {tags} | {architectures} | {mine['run'].base.name} | {until} |")
+    for one in unavailable(catalog):
+        lines.append(f"| {one.runtime} | not on {one.kind}: {one.reason} | | | | | |")
+    return f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}"
+
+
+def _columns(lines: Sequence[tuple[str, ...]], stream: Any = None) -> None:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        print(text, file=stream or sys.stdout)
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _lock(root: Path, base: str) -> locks.Lock | None:
+    path = locks.path_of(root, base)
+    return locks.read(path) if path.is_file() else None
+
+
+def _hash(renderer: Renderer, image: Image, lock: locks.Lock | None) -> str:
+    if lock is None:
+        return ""
+    try:
+        return renderer.input_hash(renderer.render(image), lock)
+    except LockError:
+        return ""

@@ -1,0 +1,145 @@
+"""One build from end to end: locks, what is to be made, downloads, layers, images, and the local engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from imagemill.aging import Aging, Effective
+from imagemill.dist import Artifact, Dist
+from imagemill.engine import embedded
+from imagemill.engine.containers import Runner, identities
+from imagemill.errors import EngineError
+from imagemill.factory import Execute, Factory, Paths, Result
+from imagemill.fetch import Cache, Fetcher
+from imagemill.load import Catalog
+from imagemill.lock import DebianPackage, Lock
+from imagemill.mirrors import Mirrors
+from imagemill.plan import Image
+from imagemill.platforms import Platform, native
+from imagemill.progress import Progress
+from imagemill.render import Rendered
+
+REPOSITORY = "imagemill/lambda"
+"""The name that images have in a local engine, before the colon."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a build needs from the outside world; nothing below it reads environment or working directory."""
+
+    paths: Paths
+    dist: Dist
+    mirrors: Mirrors
+    progress: Progress
+    environ: Mapping[str, str] = field(repr=False)
+
+    def build(
+        self,
+        catalog: Catalog,
+        images: Sequence[Image],
+        *,
+        engine: str = "embedded",
+        platforms: Sequence[str] = (),
+        locked: bool = False,
+    ) -> list[Result]:
+        """Make the images that are not in dist yet. Returns one result an image, in the order of the plan."""
+        aging = Aging(self.paths.root, self.paths.state, locked=locked)
+        bases = {image.base.name: image.base for image in images}
+        lock_of = {name: aging.effective(name) for name in bases}
+        factory = Factory(self.paths, self.dist, self.progress, engine=engine)
+        stale, there = factory.pending(images, lock_of, platforms)
+        if stale:
+            for base in bases:
+                mine = [rendered for rendered in stale if rendered.image.base.name == base]
+                lock_of[base] = self._fetch(catalog, aging, factory, mine, lock_of[base], platforms)
+            made = factory.make(stale, lock_of, execute=executor(engine, self.environ), platforms=platforms)
+            there += made
+        for effective in lock_of.values():
+            self._warn(effective)
+        order = {image.name: number for number, image in enumerate(images)}
+        return sorted(there, key=lambda result: order[result.artifact.name])
+
+    def load(self, runner: Runner, artifacts: Sequence[Artifact], platform: Platform | None = None) -> list[str]:
+        """Have these artifacts in the local engine. Returns the names that were not there before."""
+        platform = platform or native()
+        wanted = {}
+        for artifact in artifacts:
+            if str(platform) in artifact.platforms:
+                layout = self.dist.layout(artifact.name, platform.arch)
+                for tag in artifact.tags:
+                    wanted[local_name(tag, platform)] = (layout, identities(layout))
+        there = runner.has({name: digests for name, (_, digests) in wanted.items()})
+        by_layout: dict[Path, list[str]] = {}
+        for name, (layout, _) in wanted.items():
+            if name not in there:
+                by_layout.setdefault(layout, []).append(name)
+        for layout, names in by_layout.items():
+            self.progress.step(f"loading {names[-1]} into {runner.name}")
+            runner.load(layout, names)
+        return sorted(name for names in by_layout.values() for name in names)
+
+    def _fetch(
+        self,
+        catalog: Catalog,
+        aging: Aging,
+        factory: Factory,
+        stale: Sequence[Rendered],
+        effective: Effective,
+        platforms: Sequence[str],
+    ) -> Effective:
+        fetcher = Fetcher(Cache(self.paths.cache), self.mirrors, self.progress.step)
+
+        def refresh(lock: Lock, gone: Sequence[DebianPackage]) -> tuple[Lock, list[str]]:
+            from imagemill.resolve import refresh as resolve_again
+
+            return resolve_again(
+                lock,
+                gone,
+                catalog.bases[lock.base],
+                list(catalog.runtimes.values()),
+                mirrors=self.mirrors,
+                cache=Cache(self.paths.cache),
+                progress=self.progress.step,
+            )
+
+        while True:
+            lock_of = {effective.lock.base: effective}
+            items = factory.missing_inputs(stale, lock_of, platforms)
+            self.progress.step(f"fetching what is not in the cache of {len(items)} packages")
+            effective, changed = aging.fetch(fetcher, items, effective, refresh)
+            if not changed:
+                return effective
+
+    def _warn(self, effective: Effective) -> None:
+        if effective.changes:
+            self.progress.say(
+                f"warning: the archive no longer has everything that runtimes/lock/{effective.lock.base}.json "
+                "names; resolved again within the same suite:"
+            )
+            for change in effective.changes:
+                self.progress.say(f"  {change}")
+            self.progress.say("  `imagemill lock --update` makes this the lock; --locked makes it an error")
+
+
+def executor(engine: str, environ: Mapping[str, str]) -> Execute:
+    """Who executes Dockerfiles under this name."""
+    if engine == "embedded":
+        return embedded.build
+    if engine == "docker":
+        from imagemill.engine import docker
+
+        return partial(docker.build, connect=partial(docker.client, environ))
+    if engine == "buildah":
+        from imagemill.engine import buildah
+
+        return buildah.build
+    raise EngineError(f"there is no engine {engine!r}", "use embedded, docker or buildah")
+
+
+def local_name(tag: str, platform: Platform) -> str:
+    """What an image is called in a local engine: the plain tag is this machine's own architecture."""
+    suffix = "" if platform == native() else f"-{platform.arch}"
+    return f"{REPOSITORY}:{tag}{suffix}"

@@ -1,0 +1,3 @@
+module imagemill/init
+
+go 1.27

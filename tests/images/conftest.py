@@ -1,0 +1,141 @@
+"""What image tests run with: something that runs images, a Docker daemon, buildah.
+
+What is missing skips the tests that need it and says why; on a Debian where this is root nothing may be
+missing, since tests/engines.sh installs it there, so it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from imagemill.engine import containers, docker
+from imagemill.errors import EngineError
+
+_PATIENCE = 30  # seconds for a daemon to come up, and to go
+
+
+def missing(what: str) -> NoReturn:
+    """Skip for want of `what`, or fail where `make test` could have installed it."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        pytest.fail(f"{what}; run tests/engines.sh, which installs it")
+    pytest.skip(f"{what}; tests/engines.sh says how to install it")
+
+
+@pytest.fixture(scope="session")
+def runner() -> containers.Runner:
+    """Docker when its daemon answers, else podman."""
+    found = containers.find(os.environ)
+    if found is None:
+        missing("nothing here runs images: no Docker daemon answers and there is no podman")
+    return found
+
+
+@pytest.fixture(scope="session")
+def podman() -> containers.Runner:
+    """podman, whether or not there is Docker too."""
+    if shutil.which("podman") is None:
+        # Only one runner is asked for: with a daemon there, tests/engines.sh installs no podman.
+        pytest.skip("podman is not installed")
+    found = containers.find({**os.environ, "IMAGEMILL_RUNNER": "podman"})
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def buildah() -> str:
+    """The path of buildah."""
+    found = shutil.which("buildah")
+    if found is None:
+        missing("buildah is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Mapping[str, str]]:
+    """The environment in which `docker` finds a daemon: the one that answers, else one of our own."""
+    try:
+        docker.client(os.environ).close()
+    except EngineError:
+        pass
+    else:
+        yield os.environ
+        return
+    program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        missing("no Docker daemon answers and dockerd is not installed")
+    if os.geteuid() != 0:
+        pytest.skip("no Docker daemon answers, and only root can start one for the tests")
+    # Not pytest's own folder: the path of a socket has at most 107 bytes.
+    home = Path(tempfile.mkdtemp(prefix="imagemill-dockerd-"))
+    with (home / "log").open("wb") as log:
+        # Neither bridge nor firewall rules: nothing of this machine's network is touched.
+        daemon = subprocess.Popen(
+            [
+                program,
+                *("--host", f"unix://{home}/socket", "--data-root", f"{home}/data"),
+                *("--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid", "--group", str(os.getegid())),
+                *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
+        )
+    environ = {**os.environ, "DOCKER_HOST": f"unix://{home}/socket"}
+    try:
+        _await(daemon, environ, home / "log")
+        yield environ
+    finally:
+        _end(daemon)
+        _remove(home)
+
+
+@pytest.fixture(scope="session")
+def docker_runner(dockerd: Mapping[str, str]) -> containers.Runner:
+    """Docker, in the daemon of `dockerd`."""
+    if shutil.which("docker") is None:
+        missing("the docker command is not installed")
+    found = containers.find({**dockerd, "IMAGEMILL_RUNNER": "docker"})
+    assert found is not None
+    return found
+
+
+def _await(daemon: subprocess.Popen[bytes], environ: Mapping[str, str], log: Path) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            docker.client(environ).close()
+        except EngineError as error:
+            if daemon.poll() is not None or time.monotonic() > until:
+                last = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+                pytest.fail(f"dockerd does not come up: {error}\n{last}")
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _end(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.send_signal(signal.SIGTERM)
+    try:
+        daemon.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+
+
+def _remove(home: Path) -> None:
+    """Remove what the daemon left: its network namespace and layers may still be mounted."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in reversed([point for point in mounted if point.startswith(f"{home}/")]):
+        subprocess.run(["umount", point], check=False)
+    shutil.rmtree(home)

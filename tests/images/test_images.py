@@ -1,0 +1,346 @@
+"""The images as their users meet them: run, stay open, serve, build."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from imagemill.mirrors import Mirrors
+
+from imagemill.dist import Artifact, Dist
+from imagemill.engine import containers
+from imagemill.factory import Paths
+from imagemill.load import load
+from imagemill.plan import Image, plan
+from imagemill.platforms import PLATFORMS, Platform, native
+from imagemill.progress import Silent
+from imagemill.workshop import Workshop, local_name
+
+ROOT = Path(__file__).parents[2]
+IMAGES = plan(load(ROOT))
+RUN = [image for image in IMAGES if image.variant == "run"]
+BUILD = [image for image in IMAGES if image.variant == "build"]
+SERVE = [image for image in IMAGES if image.variant == "serve"]
+FOREIGN = [platform for platform in PLATFORMS.values() if platform != native()]
+DURATION = 60
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Workshop:
+    """The checkout's own dist, which `make images` has filled."""
+    return Workshop(
+        Paths(ROOT, ROOT / ".imagemill"),
+        Dist(ROOT / "dist"),
+        Mirrors.discover(os.environ),
+        Silent(),
+        os.environ,
+    )
+
+
+@pytest.fixture(scope="session")
+def artifacts(workshop: Workshop) -> dict[str, Artifact]:
+    found = workshop.dist.read()
+    missing = [image.name for image in IMAGES if image.name not in found]
+    assert not missing, f"not built: {missing}; run `make images`"
+    return found
+
+
+class Loaded:
+    """Images by plan, loaded into the runner when first asked for."""
+
+    def __init__(self, workshop: Workshop, runner: containers.Runner, artifacts: dict[str, Artifact]) -> None:
+        self._workshop, self._runner, self._artifacts = workshop, runner, artifacts
+
+    def __call__(self, image: Image, platform: Platform | None = None) -> str:
+        platform = platform or native()
+        if obstacle := self._runner.obstacle(platform):
+            if os.geteuid() == 0 and shutil.which("apt-get"):
+                pytest.fail(obstacle)
+            pytest.skip(obstacle)
+        self._workshop.load(self._runner, [self._artifacts[image.name]], platform)
+        return local_name(image.tags[-1], platform)
+
+
+@pytest.fixture(scope="session")
+def loaded(workshop: Workshop, runner: containers.Runner, artifacts: dict[str, Artifact]) -> Loaded:
+    return Loaded(workshop, runner, artifacts)
+
+
+def task(image: Image) -> containers.Mount:
+    return containers.Mount(ROOT / "examples" / image.runtime.example.directory, "/var/task")
+
+
+def label(image: Image) -> str:
+    return image.tags[-1]
+
+
+REPORT = re.compile(
+    rb"REPORT RequestId: [0-9a-f-]{36}\t(Init Duration: [0-9.]+ ms\t)?Duration: [0-9.]+ ms\t"
+    rb"Billed Duration: \d+ ms\tMemory Size: \d+ MB\tMax Memory Used: \d+ MB"
+)
+
+
+def run_example(runner: containers.Runner, name: str, image: Image, platform: Platform) -> None:
+    example = image.runtime.example
+    done = runner.run(
+        name,
+        args=[example.handler, example.event],
+        mounts=[task(image)],
+        platform=platform,
+        network="none",
+        timeout=DURATION,
+    )
+    assert done.code == 0, done.stderr.decode()
+    assert json.loads(done.stdout.splitlines()[-1]) == json.loads(example.result)
+    for word in (b"START RequestId: ", b"END RequestId: "):
+        assert word in done.stderr
+    assert REPORT.search(done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+def test_single_shot(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    run_example(runner, loaded(image), image, native())
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+def test_single_shot_on_the_foreign_architecture(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    for platform in FOREIGN:
+        run_example(runner, loaded(image, platform), image, platform)
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+def test_single_shot_with_a_read_only_root(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    example = image.runtime.example
+    done = runner.run(
+        loaded(image), args=[example.handler, example.event], mounts=[task(image)], read_only=True, user="4242:4242",
+        network="none", timeout=DURATION,
+    )  # fmt: skip
+    assert json.loads(done.stdout.splitlines()[-1]) == json.loads(example.result), done.stderr
+
+
+@contextmanager
+def listening(runner: containers.Runner, name: str, port: int, **options: object) -> Iterator[str]:
+    """A container in the background whose port answers; yields its URL."""
+    with runner.start(name, publish=[f"127.0.0.1::{port}"], **options) as container:  # type: ignore[arg-type]
+        url = "http://{}:{}".format(*container.address(port))
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(url + "/2018-06-01/ping", timeout=5).close()
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            pytest.fail(f"nothing listens on {port}: {container.logs()}")
+        yield url
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+def test_stay_open_answers_the_aws_sdk(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    example = image.runtime.example
+    options = {"args": [example.handler], "env": {"DOCKER_LAMBDA_STAY_OPEN": "1"}, "mounts": [task(image)]}
+    with listening(runner, loaded(image), 9001, **options) as url:
+        client = boto3.client(
+            "lambda",
+            endpoint_url=url,
+            region_name="us-east-1",
+            config=Config(signature_version=UNSIGNED, read_timeout=DURATION, retries={"max_attempts": 0}),
+        )
+        for _ in range(3):
+            answer = client.invoke(FunctionName="greeter", Payload=example.event, LogType="Tail")
+            assert json.load(answer["Payload"]) == json.loads(example.result)
+            assert answer["StatusCode"] == 200
+            assert "FunctionError" not in answer
+        client.close()
+
+
+@pytest.mark.parametrize("image", SERVE, ids=label)
+def test_serve_answers_as_the_emulator_does(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    example = image.runtime.example
+    with listening(runner, loaded(image), 8080, args=[example.handler], mounts=[task(image)]) as url:
+        request = urllib.request.Request(
+            url + "/2015-03-31/functions/function/invocations", example.event.encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=DURATION) as answer:
+            assert json.load(answer) == json.loads(example.result)
+
+
+def test_serve_wants_a_handler(runner: containers.Runner, loaded: Loaded) -> None:
+    done = runner.run(loaded(SERVE[0]), network="none", timeout=DURATION)
+    assert (done.code, done.stdout) == (142, b"")
+    assert b"entrypoint requires the handler name to be the first argument" in done.stderr
+
+
+FAILURES = {
+    "an exception": ("def handler(e, c): raise ValueError('no')", "ValueError"),
+    "an exit": ("import os\ndef handler(e, c): os._exit(42)", "Runtime.ExitError"),
+    "an exit while loading": ("import os\nos._exit(3)", "Runtime.ExitError"),
+    "a syntax error": ("def handler(", "Runtime.UserCodeSyntaxError"),
+    "a timeout": ("import time\ndef handler(e, c): time.sleep(99)", "Sandbox.Timedout"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failing_function_fails_at_once(name: str, runner: containers.Runner, loaded: Loaded, tmp_path: Path) -> None:
+    code, kind = FAILURES[name]
+    (tmp_path / "app.py").write_text(code)
+    tmp_path.chmod(0o755)
+    image = next(image for image in RUN if image.runtime.family == "python")
+    started = time.monotonic()
+    done = runner.run(
+        loaded(image),
+        args=["app.handler", "{}"],
+        env={"AWS_LAMBDA_FUNCTION_TIMEOUT": "2"},
+        mounts=[containers.Mount(tmp_path, "/var/task")],
+        network="none",
+        timeout=DURATION,
+    )
+    assert done.code == 1
+    assert json.loads(done.stdout.splitlines()[-1])["errorType"] == kind
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("image", BUILD, ids=label)
+def test_build_images_compile(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    script = """set -eu
+    cd /tmp
+    printf '#include <stdio.h>\\nint main(void) { puts("made"); return 0; }\\n' > a.c
+    gcc -o gcc.out a.c && ./gcc.out
+    clang -o clang.out a.c && ./clang.out
+    cc -o cc.out a.c && ./cc.out
+    printf '#include <iostream>\\nint main() { std::cout << "made\\\\n"; }\\n' > b.cc
+    c++ -o b.out b.cc && ./b.out
+    sam --version >&2; aws --version >&2; docker --version >&2; cmake --version >&2; git --version >&2
+    command -v lambda-builders >&2
+    """
+    done = runner.run(loaded(image), args=["bash", "-c", script], network="none", timeout=300)
+    assert (done.code, done.stdout) == (0, b"made\n" * 4), done.stderr.decode()
+    assert b"SAM CLI, version" in done.stderr
+    assert b"aws-cli/2" in done.stderr
+
+
+EXTENSION = {
+    "setup.py": "from setuptools import Extension, setup\n"
+    "setup(name='quick', version='1', ext_modules=[Extension('quick', ['quick.c'])])\n",
+    "quick.c": """#include <Python.h>
+static PyObject *twice(PyObject *self, PyObject *n) { return PyLong_FromLong(2 * PyLong_AsLong(n)); }
+static PyMethodDef methods[] = {{"twice", twice, METH_O, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "quick", "", -1, methods};
+PyMODINIT_FUNC PyInit_quick(void) { return PyModule_Create(&module); }
+""",
+    "app.py": "import quick\ndef handler(event, context): return quick.twice(event['n'])\n",
+}
+
+
+def test_an_extension_built_in_the_build_image_runs_in_the_run_image(
+    runner: containers.Runner, loaded: Loaded, tmp_path: Path
+) -> None:
+    for name, text in EXTENSION.items():
+        (tmp_path / name).write_text(text)
+    tmp_path.chmod(0o755)
+    run, build = (next(i for i in images if i.runtime.family == "python") for images in (RUN, BUILD))
+    made = runner.run(
+        loaded(build),
+        args=["pip", "install", "--no-build-isolation", "--no-index", "-t", ".", "."],
+        mounts=[containers.Mount(tmp_path, "/var/task", read_only=False)],
+        network="none",
+        timeout=300,
+    )
+    assert made.code == 0, made.stderr.decode() + made.stdout.decode()
+    done = runner.run(
+        loaded(run), args=["app.handler", '{"n": 21}'], mounts=[containers.Mount(tmp_path, "/var/task")],
+        network="none", timeout=DURATION,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == b"42", done.stderr
+
+
+def test_a_node_addon_compiles_in_the_build_image(runner: containers.Runner, loaded: Loaded) -> None:
+    image = next(image for image in BUILD if image.runtime.family == "nodejs")
+    script = """set -eu
+    cd /tmp
+    cat > a.c <<'C'
+#include <node_api.h>
+static napi_value init(napi_env env, napi_value exports) {
+  napi_value v; napi_create_int32(env, 42, &v); napi_set_named_property(env, exports, "answer", v); return exports;
+}
+NAPI_MODULE(a, init)
+C
+    gcc -shared -fPIC -I /var/lang/include/node -o a.node a.c
+    node -p 'require("./a.node").answer'
+    """
+    done = runner.run(loaded(image), args=["bash", "-c", script], network="none", timeout=DURATION)
+    assert (done.code, done.stdout) == (0, b"42\n"), done.stderr.decode()
+
+
+def test_apt_goes_on_from_what_is_there(runner: containers.Runner, loaded: Loaded) -> None:
+    """The package database is consistent: apt installs a package, with a mirror from this machine."""
+    image = BUILD[0]
+    mirror = Mirrors.discover(os.environ).debian
+    script = f"""set -eu
+    dpkg --audit
+    dpkg-query -W -f '${{db:Status-Abbrev}}\\n' | sort -u
+    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} {image.base.suite} main\\n' \
+        > /etc/apt/sources.list.d/debian.sources.list
+    rm -f /etc/apt/sources.list.d/debian.sources
+    apt-get update -qq >&2
+    apt-get check -qq >&2
+    apt-get install -y -qq --no-install-recommends bsdextrautils >&2
+    column --version
+    """
+    done = runner.run(loaded(image), args=["bash", "-c", script], network="host", timeout=300)
+    assert done.code == 0, done.stderr.decode()
+    assert done.stdout.startswith(b"ii \ncolumn from"), done.stdout
+
+
+# --- the command line -------------------------------------------------------------------------------------
+
+
+def imagemill(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "imagemill", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+def test_imagemill_run_as_the_readme_says(image: Image, loaded: Loaded) -> None:
+    loaded(image)
+    example = image.runtime.example
+    done = imagemill(
+        "run", image.tags[-1], "--task-dir", f"examples/{example.directory}", example.handler, example.event
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == json.loads(example.result)
+    assert "START RequestId" in done.stderr
+    assert "REPORT RequestId" in done.stderr
+
+
+def test_make_images_again_touches_nothing(artifacts: dict[str, Artifact]) -> None:
+    files = sorted(p for p in (ROOT / "dist").rglob("*") if p.is_file())
+    before = [(p, p.stat().st_mtime_ns, p.stat().st_ino) for p in files]
+    done = imagemill("build", "--no-load")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("unchanged") == len(IMAGES)
+    assert done.stdout.splitlines() == [f"{i.tags[-1]}@{artifacts[i.name].digest}" for i in IMAGES]
+    assert [(p, p.stat().st_mtime_ns, p.stat().st_ino) for p in files] == before

@@ -1,0 +1,188 @@
+"""A good image made by hand, as a tree and as an OCI layout, for the tests of conformance."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import struct
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from imagemill import oci
+from imagemill.conform import Completed, Subject
+from imagemill.filetree import Entry, Tree
+from imagemill.load import load
+from imagemill.plan import Image, plan
+from imagemill.platforms import PLATFORMS, Platform
+
+ROOT = Path(__file__).parents[2]
+EPOCH = 1_700_000_000
+LABELS = {"org.opencontainers.image.title": "python3.13"}
+IMAGES = {image.name: image for image in plan(load(ROOT))}
+
+_TYPES = {
+    "file": tarfile.REGTYPE,
+    "dir": tarfile.DIRTYPE,
+    "symlink": tarfile.SYMTYPE,
+    "hardlink": tarfile.LNKTYPE,
+    "char": tarfile.CHRTYPE,
+    "block": tarfile.BLKTYPE,
+    "fifo": tarfile.FIFOTYPE,
+}
+
+
+def subject(name: str = "python3.13-debian", platform: str = "linux/amd64") -> Subject:
+    """What the hand-made image is held against."""
+    return Subject(IMAGES[name], PLATFORMS[platform], LABELS, EPOCH, ROOT / "examples")
+
+
+def elf(platform: Platform, interpreter: str = "") -> bytes:
+    """A 64-bit ELF file with nothing in it but, where one is named, its interpreter."""
+    path = interpreter.encode() + b"\0"
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 3, platform.elf_machine, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0
+    )
+    kind = 3 if interpreter else 0
+    return header + struct.pack("<IIQQQQQQ", kind, 4, 120, 120, 120, len(path), len(path), 1) + path
+
+
+def good_tree(image: Image, platform: Platform) -> Tree:
+    """The smallest tree that is all that `image` should be."""
+    program = elf(platform, platform.loader)
+    tree: Tree = {
+        "bin": Entry("symlink", 0o777, target="usr/bin"),
+        "lib": Entry("symlink", 0o777, target="usr/lib"),
+        f"usr{platform.loader}": Entry("file", 0o755, content=elf(platform)),
+        "tmp": Entry("dir", 0o1777),
+        "var/tmp": Entry("dir", 0o1777),
+        "opt": Entry("dir", 0o755),
+        "etc/os-release": Entry("symlink", 0o777, target="../usr/lib/os-release"),
+        "usr/lib/os-release": Entry("file", content=b"ID=debian\n"),
+        "etc/nsswitch.conf": Entry("file", content=b"hosts: files dns\n"),
+        "etc/localtime": Entry("symlink", 0o777, target="/usr/share/zoneinfo/UTC"),
+        "etc/mtab": Entry("symlink", 0o777, target="../proc/self/mounts"),
+        "etc/ssl/certs/ca-certificates.crt": Entry("file", content=b"-----BEGIN CERTIFICATE-----\n" * 148),
+        "usr/lib/locale/en_US.utf8/LC_CTYPE": Entry("file", content=b"ctype"),
+        "var/lib/dpkg/status": Entry(
+            "file",
+            content=b"Package: dash\nStatus: install ok installed\nArchitecture: "
+            + platform.arch.encode()
+            + b"\nVersion: 1\nDescription: shell\n  with: a colon\n\n",
+        ),
+        "lambda-entrypoint.sh": Entry("file", 0o755, content=b"#!/bin/sh\n"),
+        "var/rapid/init": Entry("file", 0o755, content=elf(platform)),
+        "usr/local/bin/aws-lambda-rie": Entry("symlink", 0o777, target="/var/rapid/init"),
+    }
+    if image.runtime.family != "provided":
+        tree["var/runtime/bootstrap"] = Entry("file", 0o755, content=b"#!/bin/sh\n")
+    if platform.loader.startswith("/lib64/"):
+        tree["lib64"] = Entry("symlink", 0o777, target="usr/lib64")
+    for zone in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"):
+        tree[f"usr/share/zoneinfo/{zone}"] = Entry("file", content=b"TZif2")
+    users = [("root", 0, 0, "/root", "/bin/bash")]
+    users += [(u.name, u.uid, u.gid, u.home, u.shell) for u in image.base.users]
+    passwd = "".join(f"{n}:x:{u}:{g}::{home}:{shell}\n" for n, u, g, home, shell in users)
+    tree["etc/passwd"] = Entry("file", content=passwd.encode())
+    tree["etc/group"] = Entry("file", content="".join(f"{n}:x:{g}:\n" for n, _, g, _, _ in users).encode())
+    for tool in image.tools:
+        tree[f"usr/bin/{tool}"] = Entry("file", 0o755, content=program)
+    layers = [image.base.system, image.offer.language]
+    if image.variant == "build":
+        layers += [image.base.toolchain, image.offer.build]
+    for layer in layers:
+        for path, directory in layer.directories.items():
+            uid, _, gid = directory.owner.partition(":")
+            tree[path[1:]] = Entry("dir", int(directory.mode, 8), int(uid), int(gid))
+        for path, target in layer.links.items():
+            tree[path[1:]] = Entry("symlink", 0o777, target=target)
+            end = (Path(path).parent / target).as_posix()[1:]
+            if end not in tree:
+                tree[end] = Entry("file", 0o755, content=program)
+        for path in layer.files:
+            tree.setdefault(path[1:], Entry("dir", 0o755))
+    return {path: replace(entry, mtime=EPOCH) for path, entry in tree.items()}
+
+
+def good_config(image: Image, platform: Platform) -> dict[str, object]:
+    """The configuration that `image` should have."""
+    configuration = image.configuration
+    return {
+        "os": "linux",
+        "architecture": platform.arch,
+        "config": {
+            "Env": [f"{name}={value}" for name, value in image.env.items()],
+            "Entrypoint": list(image.entrypoint),
+            "Cmd": list(configuration.cmd),
+            "User": configuration.user,
+            "WorkingDir": configuration.workdir,
+            "Labels": dict(LABELS),
+            "ExposedPorts": {f"{port}/tcp": {} for port in configuration.ports},
+        },
+    }
+
+
+def pack(tree: Tree, format: int = tarfile.PAX_FORMAT) -> bytes:
+    """A tree as a tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=format) as tar:
+        for path, entry in sorted(tree.items()):
+            info = tarfile.TarInfo(path)
+            info.type = _TYPES[entry.kind]
+            info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, entry.mtime
+            info.linkname = entry.target
+            info.pax_headers = {f"SCHILY.xattr.{name}": value.decode("latin-1") for name, value in entry.xattrs.items()}
+            info.size = entry.size if entry.kind == "file" else 0
+            tar.addfile(info, io.BytesIO(entry.read()) if entry.kind == "file" else None)
+    return buffer.getvalue()
+
+
+def blob(tar: bytes, folder: Path) -> oci.Blob:
+    """A tar as a gzipped layer on disk."""
+    data = gzip.compress(tar, 1, mtime=0)
+    digest = oci.sha256(data)
+    path = folder / digest.replace(":", "-")
+    path.write_bytes(data)
+    return oci.Blob(digest, "sha256:" + hashlib.sha256(tar).hexdigest(), len(data), path)
+
+
+def write_layout(folder: Path, config: Mapping[str, object], trees: Sequence[Tree]) -> Path:
+    """An OCI layout of one image; its path."""
+    blobs = [blob(pack(tree), folder) for tree in trees]
+    oci.write_image(folder / "layout", config, blobs, "good")
+    return folder / "layout"
+
+
+class FakeRunner:
+    """Stands for an engine: answers the commands and the function as a good image does."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.result = subject.image.runtime.example.result
+        self.printed = {c.run: c.contains for c in subject.image.runtime.checks + subject.image.runtime.build_checks}
+        self.logs = (
+            "\x1b[32mSTART RequestId: 1 Version: $LATEST\x1b[0m\nrequest 1\n\x1b[32mEND RequestId: 1\x1b[0m\n"
+            "\x1b[32mREPORT RequestId: 1\tInit Duration: 9.00 ms\tDuration: 1.00 ms\tBilled Duration: 1 ms\t"
+            "Memory Size: 1536 MB\tMax Memory Used: 40 MB\t\x1b[0m\n"
+        )
+        self.code = 0
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        entrypoint: Sequence[str] | None,
+        env: Mapping[str, str],
+        task_dir: Path | None,
+        timeout: float,
+    ) -> Completed:
+        """Answer."""
+        if entrypoint is None:
+            assert task_dir is not None and task_dir.is_dir()
+            return Completed(f"\n{self.result}\n".encode(), self.logs.encode(), self.code)
+        out = "".join(
+            f"{text}\n\n@@imagemill {self.code}\n" for run, text in self.printed.items() if f"( {run} )" in argv[-1]
+        )
+        return Completed(out.encode(), b"", 0)

@@ -1,0 +1,130 @@
+"""A package mirror on loopback, for tests: Debian's archive, a Python index and an npm registry in one."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import json
+import lzma
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imagemill.lock import DebianPackage, NpmPackage, Wheel
+from imagemill.mirrors import Mirrors
+
+# what stands in for gpgv: unsigned text, checked by one word at its head
+GPGV = """#!/bin/sh
+while [ $# -gt 1 ]; do [ "$1" = --output ] && out=$2; shift; done
+grep -q '^Signed: yes$' "$1" || { echo 'BAD signature' >&2; exit 1; }
+cp "$1" "$out"
+"""
+
+
+class Server:
+    """Serves what is in `files` (path -> bytes), counts requests, and can be told to fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files: dict[str, bytes] = {}
+        self.requests: list[str] = []
+        self.faults: dict[str, list[int]] = {}  # path -> statuses to answer with before the truth
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                server.requests.append(self.path)
+                faults = server.faults.get(self.path, [])
+                body = server.files.get(self.path)
+                status = faults.pop(0) if faults else (200 if body is not None else 404)
+                self.send_response(status)
+                payload = body if status == 200 and body is not None else b""
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Quiet."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.keyring = folder / "keyring.gpg"
+        self.keyring.write_bytes(b"keys")
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def mirrors(self, **settings: str) -> Mirrors:
+        """The settings that make this the mirror of everything."""
+        return Mirrors(
+            {
+                "IMAGEMILL_DEBIAN_MIRROR": f"{self.url}/debian",
+                "IMAGEMILL_PYPI_INDEX": f"{self.url}/simple",
+                "IMAGEMILL_NPM_REGISTRY": f"{self.url}/npm",
+                "IMAGEMILL_DEBIAN_KEYRING": str(self.keyring),
+                **settings,
+            }
+        )
+
+    def publish(self, suite: str, stanzas: Mapping[str, list[dict[str, str]]], date: str) -> None:
+        """Write the indexes of a suite: architecture -> stanzas of its packages."""
+        sums = ""
+        for arch, rows in stanzas.items():
+            text = "\n\n".join("\n".join(f"{key}: {value}" for key, value in row.items()) for row in rows) + "\n"
+            packed = lzma.compress(text.encode())
+            digest = hashlib.sha256(packed).hexdigest()
+            sums += f" {digest} {len(packed)} main/binary-{arch}/Packages.xz\n"
+            self.files[f"/debian/dists/{suite}/main/binary-{arch}/by-hash/SHA256/{digest}"] = packed
+        release = f"Signed: yes\nSuite: {suite}\nDate: {date}\nSHA256:\n{sums}"
+        self.files[f"/debian/dists/{suite}/InRelease"] = release.encode()
+
+    def deb(self, name: str, version: str, *, arch: str = "amd64", source: str = "", **fields: str) -> dict[str, str]:
+        """Put a package into the pool. Returns its stanza."""
+        content = f"{name} {version} {arch}".encode()
+        path = f"pool/{name}_{version}_{arch}.deb"
+        self.files[f"/debian/{path}"] = content
+        return {
+            "Package": name,
+            "Version": version,
+            "Architecture": arch,
+            **({"Source": source} if source else {}),
+            **{key.replace("_", "-"): value for key, value in fields.items()},
+            "Filename": path,
+            "Size": str(len(content)),
+            "SHA256": hashlib.sha256(content).hexdigest(),
+        }
+
+    def package(self, name: str, version: str = "1") -> DebianPackage:
+        """A package in the pool, as a lock names it."""
+        row = self.deb(name, version)
+        return DebianPackage(
+            name, version, "amd64", name, version, "debian", row["Filename"], int(row["Size"]), row["SHA256"]
+        )
+
+    def wheel(self, name: str, content: bytes = b"wheel", *, page: str = "json") -> Wheel:
+        """A wheel on the index, whose page is JSON or HTML."""
+        file = f"{name}-1-py3-none-any.whl"
+        self.files[f"/files/{file}"] = content
+        digest = hashlib.sha256(content).hexdigest()
+        if page == "json":
+            row = {"filename": file, "url": f"../../files/{file}", "hashes": {"sha256": digest}}
+            self.files[f"/simple/{name}/"] = json.dumps({"files": [row]}).encode()
+        else:
+            link = f'<!doctype html><a href="../../files/{file}#sha256={digest}">{file}</a>'
+            self.files[f"/simple/{name}/"] = link.encode()
+        return Wheel(name, "1", file, digest)
+
+    def npm(self, name: str, content: bytes = b"tarball") -> NpmPackage:
+        """A tarball in the registry."""
+        self.files[f"/npm/{name}/-/{name.rpartition('/')[2]}-1.0.0.tgz"] = content
+        integrity = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
+        return NpmPackage(f"node_modules/{name}", name, "1.0.0", integrity)

@@ -1,0 +1,333 @@
+"""Every check lets the good image pass, and one defect each is caught by the check that is meant for it."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conform_images import IMAGES, FakeRunner, elf, good_config, good_tree, subject, write_layout
+
+from imagemill.conform import CHECKS, DYNAMIC, STATIC, Finding, Layers, Subject, conform, judge, open_layout
+from imagemill.conform.finding import MOST
+from imagemill.errors import EngineError, LayoutError
+from imagemill.filetree import Entry, Tree
+from imagemill.oci import Layout, write_index
+from imagemill.platforms import PLATFORMS
+
+
+@dataclass
+class Mutable:
+    """An image to break."""
+
+    tree: Tree
+    config: dict[str, Any]
+    runner: FakeRunner
+
+    def edit(self, path: str, **changes: Any) -> None:
+        self.tree[path] = replace(self.tree[path], **changes)
+
+    def rewrite(self, path: str, old: bytes, new: bytes) -> None:
+        self.edit(path, content=self.tree[path].read().replace(old, new))
+
+    def add(self, path: str, kind: Any = "file", mode: int = 0o644, **more: Any) -> None:
+        self.tree[path] = Entry(kind, mode, **more)
+
+    def env(self, name: str, value: str | None) -> None:
+        rows = [row for row in self.config["config"]["Env"] if not row.startswith(f"{name}=")]
+        self.config["config"]["Env"] = rows + ([f"{name}={value}"] if value is not None else [])
+
+    def setting(self, name: str, value: Any) -> None:
+        self.config["config"][name] = value
+
+
+def make(about: Subject) -> Mutable:
+    tree = good_tree(about.image, about.platform)
+    return Mutable(tree, copy.deepcopy(good_config(about.image, about.platform)), FakeRunner(about))
+
+
+def findings(folder: Path, image: Mutable, about: Subject, checks: Any = CHECKS) -> list[Finding]:
+    layout = write_layout(folder, image.config, [image.tree])
+    with Layers(folder / "scratch") as layers:
+        return conform(open_layout(layout, about.platform, layers, image.runner), about, checks)
+
+
+def failing(found: list[Finding]) -> set[str]:
+    return {finding.check for finding in found if finding.status == "fail"}
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+@pytest.mark.parametrize("name", sorted(IMAGES))
+def test_the_good_image_passes(name: str, platform: str, tmp_path: Path) -> None:
+    about = subject(name, platform)
+    image = make(about)
+    layout = write_layout(tmp_path, image.config, [image.tree])
+    with Layers(tmp_path / "scratch") as layers:
+        found = judge(layout, about, layers=layers, runner=image.runner)
+    assert [finding for finding in found if finding.status == "fail"] == []
+    assert len({finding.check for finding in found}) == len(CHECKS) == len(found)
+    assert all(finding.source for finding in found)
+    skipped = {finding.check for finding in found if finding.status == "skip"}
+    assert skipped == (set() if about.image.variant == "run" else {"running.example"})
+
+
+STATUS = "var/lib/dpkg/status"
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
+CA = "etc/ssl/certs/ca-certificates.crt"
+FOREIGN = elf(PLATFORMS["linux/arm64"])
+
+DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
+    "a variable has another value": ("environment.exact", lambda i: i.env("LANG", "C")),
+    "a variable is missing": ("environment.exact", lambda i: i.env("LAMBDA_TASK_ROOT", None)),
+    "a variable too many": ("environment.exact", lambda i: i.env("DEBIAN_FRONTEND", "noninteractive")),
+    "an internal variable": ("environment.absent", lambda i: i.env("_LAMBDA_SB_ID", "7")),
+    "a secret key": ("environment.absent", lambda i: i.env("AWS_SECRET_ACCESS_KEY", "x")),
+    "a relative PATH": ("environment.search-path", lambda i: i.env("PATH", "/var/lang/bin:usr/bin:/bin")),
+    "PATH in another order": (
+        "environment.search-path",
+        lambda i: i.env("PATH", "/usr/local/bin:/var/lang/bin:/usr/bin/:/bin:/opt/bin"),
+    ),
+    "no library path": ("environment.search-path", lambda i: i.env("LD_LIBRARY_PATH", None)),
+    "another architecture": (
+        "configuration.architecture",
+        lambda i: i.config.update(architecture="arm64", variant="v8"),
+    ),
+    "runs as root": ("configuration.user", lambda i: i.setting("User", "")),
+    "another working directory": ("configuration.workdir", lambda i: i.setting("WorkingDir", "/")),
+    "another entrypoint": ("configuration.entrypoint", lambda i: i.setting("Entrypoint", ["/bin/sh"])),
+    "a command": ("configuration.command", lambda i: i.setting("Cmd", ["app.handler"])),
+    "a port is missing": ("configuration.ports", lambda i: i.setting("ExposedPorts", {"8080/tcp": {}})),
+    "a label is missing": ("configuration.labels", lambda i: i.setting("Labels", None)),
+    "wrong mode of /tmp": ("paths.contract", lambda i: i.edit("tmp", mode=0o755)),
+    "wrong owner of /tmp": ("paths.contract", lambda i: i.edit("tmp", uid=993)),
+    "no /var/task": ("paths.contract", lambda i: i.tree.pop("var/task")),
+    "/var/task is a file": ("paths.contract", lambda i: i.add("var/task")),
+    "a bootstrap not executable": ("paths.contract", lambda i: i.edit("var/runtime/bootstrap", mode=0o644)),
+    "no lambda-entrypoint.sh": ("paths.contract", lambda i: i.tree.pop("lambda-entrypoint.sh")),
+    "extensions": ("paths.contract", lambda i: i.add("opt/extensions", "dir", 0o755)),
+    "wrong mode of a planned directory": ("paths.planned", lambda i: i.edit("var/lang", mode=0o700)),
+    "no planned directory": ("paths.planned", lambda i: i.tree.pop("var/telemetry")),
+    "another link": ("paths.planned", lambda i: i.edit("var/lang/bin/python", target="python3.13")),
+    "wrong uid of an account": (
+        "system.accounts",
+        lambda i: i.rewrite("etc/passwd", b":993:", b":496:"),
+    ),
+    "no group": ("system.accounts", lambda i: i.edit("etc/group", content=b"root:x:0:\n")),
+    "a uid twice": (
+        "system.accounts",
+        lambda i: i.edit("etc/passwd", content=i.tree["etc/passwd"].read() + b"toor:x:0:0::/root:/bin/sh\n"),
+    ),
+    "no certificates": ("system.certificates", lambda i: i.tree.pop(CA)),
+    "few certificates": ("system.certificates", lambda i: i.edit(CA, content=CERTIFICATE * 99)),
+    "no zone": ("system.time-zones", lambda i: i.tree.pop("usr/share/zoneinfo/Asia/Tokyo")),
+    "an empty zone": ("system.time-zones", lambda i: i.edit("usr/share/zoneinfo/Europe/Berlin", content=b"")),
+    "no locale": ("system.locale", lambda i: i.tree.pop("usr/lib/locale/en_US.utf8/LC_CTYPE")),
+    "an empty package database": ("system.packages", lambda i: i.edit(STATUS, content=b"")),
+    "a package of another architecture": (
+        "system.packages",
+        lambda i: i.rewrite(STATUS, b"amd64", b"arm64"),
+    ),
+    "a package half installed": (
+        "system.packages",
+        lambda i: i.rewrite(STATUS, b"ok installed", b"ok unpacked"),
+    ),
+    "a setuid program": ("files.privileged", lambda i: i.edit("usr/bin/bash", mode=0o4755)),
+    "a setgid program": ("files.privileged", lambda i: i.edit("usr/bin/bash", mode=0o2755)),
+    "su": ("files.privileged", lambda i: i.add("usr/bin/su", mode=0o4755)),
+    "file capabilities": (
+        "files.privileged",
+        lambda i: i.edit("usr/bin/curl", xattrs={"security.capability": b"\1\0\0\2"}),
+    ),
+    "a directory for everybody": ("files.world-writable", lambda i: i.add("srv", "dir", 0o777)),
+    "a file for everybody": ("files.world-writable", lambda i: i.add("srv/file", mode=0o666)),
+    "a dangling link": ("files.links", lambda i: i.add("usr/bin/vi", "symlink", 0o777, target="vim")),
+    "a link in a loop": ("files.links", lambda i: i.add("usr/bin/vi", "symlink", 0o777, target="vi")),
+    "a link that climbs out": (
+        "files.links",
+        lambda i: i.add("srv/up", "symlink", 0o777, target="../../../../etc/passwd"),
+    ),
+    "a device": ("files.devices", lambda i: i.add("dev/null", "char", 0o600)),
+    "a pipe": ("files.devices", lambda i: i.add("srv/pipe", "fifo", 0o600)),
+    "a package list": ("files.leftovers", lambda i: i.add("var/lib/apt/lists/main_Packages", content=b"x")),
+    "a log": ("files.leftovers", lambda i: i.add("var/log/apt/history.log", content=b"x")),
+    "a shell history": ("files.leftovers", lambda i: i.add("root/.bash_history", content=b"x")),
+    "a machine id": ("files.leftovers", lambda i: i.add("etc/machine-id", content=b"x")),
+    "a file of today": ("files.times", lambda i: i.edit("usr/bin/bash", mtime=1_800_000_000)),
+    "a library of another architecture": (
+        "programs.machine",
+        lambda i: i.add("usr/lib/libforeign.so", content=FOREIGN),
+    ),
+    "a loader that is not there": (
+        "programs.interpreter",
+        lambda i: i.add("srv/musl", content=elf(PLATFORMS["linux/amd64"], "/lib/ld-musl-x86_64.so.1")),
+    ),
+    "a tool is missing": ("programs.tools", lambda i: i.tree.pop("usr/bin/curl")),
+    "a tool is not executable": ("programs.tools", lambda i: i.edit("usr/bin/curl", mode=0o644)),
+    "a command prints something else": (
+        "running.commands",
+        lambda i: i.runner.printed.update({"python3.13 --version": "Python 3.12.1"}),
+    ),
+    "a command is not run": ("running.commands", lambda i: i.runner.printed.clear()),
+    "another result": ("running.example", lambda i: setattr(i.runner, "result", '{"a": 1}')),
+    "a result that is no JSON": ("running.example", lambda i: setattr(i.runner, "result", "Hello")),
+    "no REPORT line": (
+        "running.example",
+        lambda i: setattr(i.runner, "logs", i.runner.logs.replace("REPORT", "report")),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DEFECTS)
+def test_a_defect_is_caught_by_its_check_and_no_other(case: str, tmp_path: Path) -> None:
+    check, damage = DEFECTS[case]
+    about = subject()
+    image = make(about)
+    damage(image)
+    found = findings(tmp_path, image, about)
+    assert failing(found) == {check}
+    for finding in found:
+        if finding.status == "fail":
+            assert finding.expected and finding.found and finding.source and finding.remedy
+
+
+@pytest.mark.parametrize("case", DEFECTS)
+def test_without_its_check_a_defect_is_not_caught(case: str, tmp_path: Path) -> None:
+    """Shows that the test above would fail without the check: nothing else stands in for it."""
+    check, damage = DEFECTS[case]
+    about = subject()
+    image = make(about)
+    damage(image)
+    others = [c for c in CHECKS if name_of(c) != check]
+    assert len(others) == len(CHECKS) - 1
+    assert failing(findings(tmp_path, image, about, others)) == set()
+
+
+def name_of(check: Any) -> str:
+    module = check.__module__.rpartition(".")[2]
+    return f"{module}.{check.__name__}".replace("_", "-")
+
+
+def test_every_check_has_a_defect_that_shows_it_working() -> None:
+    assert {check for check, _ in DEFECTS.values()} == {name_of(check) for check in CHECKS}
+    assert set(STATIC).isdisjoint(DYNAMIC)
+
+
+GO = "usr/share/go-1.24/src/debug/elf/testdata/gcc-386-freebsd-exec"
+
+
+@pytest.mark.parametrize(
+    ("name", "caught"), [("build-python3.13-debian", set()), ("python3.13-debian", {"programs.machine"})]
+)
+def test_only_build_images_may_have_what_is_foreign_on_purpose(name: str, caught: set[str], tmp_path: Path) -> None:
+    about = subject(name)
+    image = make(about)
+    image.add(GO, content=FOREIGN)
+    assert failing(findings(tmp_path, image, about)) == caught
+
+
+def test_the_serve_image_leaves_the_execution_environment_to_its_bootstrap(tmp_path: Path) -> None:
+    about = subject("serve-python3.13-debian")
+    image = make(about)
+    image.env("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
+    assert failing(findings(tmp_path, image, about)) == {"environment.absent"}
+
+
+def test_a_provided_image_has_no_bootstrap(tmp_path: Path) -> None:
+    about = subject("provided.al2023-debian")
+    image = make(about)
+    image.add("var/runtime/bootstrap", mode=0o755)
+    assert failing(findings(tmp_path, image, about)) == {"paths.contract"}
+
+
+def test_a_manifest_that_contradicts_the_facts_is_found(tmp_path: Path) -> None:
+    about = subject()
+    run = replace(about.image.base.run, env={**about.image.base.run.env, "LANG": "C.UTF-8", "PATH": "/opt/bin:/bin"})
+    about = replace(about, image=replace(about.image, base=replace(about.image.base, run=run)))
+    image = make(about)
+    image.add("usr/lib/locale/C.utf8/LC_CTYPE", content=b"ctype")
+    found = [f for f in findings(tmp_path, image, about) if f.status == "fail" and f.check.startswith("environment.")]
+    assert {f.check for f in found} == {"environment.exact", "environment.search-path"}
+    assert all(re.match(r"fact env\.\S+ \(.+\)$", f.source) for f in found)
+
+
+def test_without_a_runner_the_dynamic_checks_are_skipped_with_a_remedy(tmp_path: Path) -> None:
+    about = subject()
+    image = make(about)
+    layout = write_layout(tmp_path, image.config, [image.tree])
+    with Layers(tmp_path / "scratch") as layers:
+        found = judge(layout, about, layers=layers)
+    assert {f.check for f in found if f.status == "skip" and f.remedy} == {name_of(check) for check in DYNAMIC}
+
+
+def test_an_engine_that_fails_is_a_failure_of_the_image_not_of_the_run(tmp_path: Path) -> None:
+    about = subject()
+    image = make(about)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise EngineError("took longer than 180 s")
+
+    layout = write_layout(tmp_path, image.config, [image.tree])
+    with Layers(tmp_path / "scratch") as layers:
+        found = judge(layout, about, layers=layers, runner=broken)
+    failed = [f for f in found if f.status == "fail"]
+    assert {f.check for f in failed} == {"running.commands", "running.example"}
+    assert all("180 s" in f.found for f in failed)
+
+
+def test_of_very_many_problems_some_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    about = subject()
+    image = make(about)
+    for number in range(MOST + 7):
+        image.add(f"srv/{number}", mode=0o666)
+    failed = [f for f in findings(tmp_path, image, about) if f.status == "fail"]
+    assert {f.check for f in failed} == {"files.world-writable"}
+    assert len(failed) == MOST + 1
+    assert failed[-1].found.startswith("7 more")
+
+
+def test_later_layers_repair_and_break(tmp_path: Path) -> None:
+    about = subject()
+    image = make(about)
+    layers = [image.tree, {"usr/bin/.wh.curl": Entry("file")}]
+    layout = write_layout(tmp_path, image.config, layers)
+    with Layers(tmp_path / "scratch") as opened:
+        assert failing(judge(layout, about, layers=opened)) == {"programs.tools"}
+
+
+def test_the_image_of_an_index_is_found_by_its_platform(tmp_path: Path) -> None:
+    parts = []
+    for name in ("linux/arm64", "linux/amd64"):
+        about = subject(platform=name)
+        image = make(about)
+        folder = tmp_path / about.platform.arch
+        folder.mkdir()
+        layout = write_layout(folder, image.config, [image.tree])
+        parts.append((layout, Layout(layout).images()[0]))
+    write_index(tmp_path / "both", parts, "both")
+    write_index(tmp_path / "twice", [parts[1], parts[1]], "twice")
+    with Layers(tmp_path / "scratch") as layers:
+        for name in PLATFORMS:
+            view = open_layout(tmp_path / "both", PLATFORMS[name], layers)
+            assert view.config.architecture == PLATFORMS[name].arch
+        with pytest.raises(LayoutError, match="only: linux/amd64"):
+            open_layout(tmp_path / "twice", PLATFORMS["linux/arm64"], layers)
+
+
+HOSTILE = {
+    "an ELF header and nothing else": Entry("file", 0o755, content=b"\x7fELF\2\1\1" + b"\xff" * 57),
+    "an ELF file of the other byte order": Entry("file", 0o755, content=b"\x7fELF\1\2\1" + b"\xff" * 70),
+    "a text that is not UTF-8": Entry("file", content=b"\xff\xfe:\xff\n" * 9),
+}
+
+
+@pytest.mark.parametrize("path", ["etc/passwd", "etc/group", "var/lib/dpkg/status", CA, "usr/bin/bash"])
+@pytest.mark.parametrize("what", HOSTILE)
+def test_damaged_files_are_findings_and_not_tracebacks(what: str, path: str, tmp_path: Path) -> None:
+    about = subject()
+    image = make(about)
+    image.tree[path] = HOSTILE[what]
+    assert failing(findings(tmp_path, image, about))
