@@ -14,6 +14,7 @@ gate "lint (ruff)" "$bin/python" -m ruff check .
 gate "types (mypy --strict)" "$bin/python" -m mypy
 gate "format (gofmt)" formatted
 gate "lint (go vet)" "$bin/go" -C build/init vet ./...
+gate "init (go test)" "$bin/go" -C build/init test ./...
 gate "manifests" "$bin/python" -m imagemill validate
 gate "schemas" "$bin/python" -m imagemill schema --check
 gate "render" "$bin/python" -m imagemill render --check
