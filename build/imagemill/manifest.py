@@ -111,7 +111,7 @@ class Layer:
     packages: tuple[DebianName, ...] = ()
     """Debian packages; their dependencies come along."""
     without: tuple[DebianName, ...] = ()
-    """Dependencies cut from the closure on purpose."""
+    """Dependencies cut from the closure on purpose; the toolchain of build images brings a base's back."""
     move: Mapping[AbsPath, AbsPath] = field(default_factory=dict)
     """Paths of packages that live elsewhere in the image; the rest of these packages stays where it is."""
     drop: tuple[str, ...] = ()

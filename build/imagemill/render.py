@@ -92,7 +92,8 @@ class Renderer:
     def builder_hash(self) -> str:
         """Hash of the code that makes bytes: a change in it is a change in what it made."""
         package = self._root / "build" / "imagemill"
-        files = [package / f"{name}.py" for name in ("oci", "dockerfile", "filetree", "platforms", "render")]
+        names = ["oci", "dockerfile", "filetree", "layers", "platforms", "render", "tarwalk", "toolchain"]
+        files = [package / f"{name}.py" for name in names]
         files += sorted((package / "assemble").glob("*.py")) + sorted((package / "engine").glob("embedded.py"))
         return _hash_files(self._root, files)
 

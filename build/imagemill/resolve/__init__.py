@@ -106,9 +106,11 @@ def diff(old: Lock, new: Lock) -> list[str]:
 
 def _specs(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str, tuple[Layer, tuple[str, ...]]]:
     """Every set on a base: its layer, and the sets whose packages are there already."""
+    # what run images do without, apt in the build images would miss
+    toolchain = replace(base.toolchain, packages=(*base.toolchain.packages, *base.system.without))
     specs: dict[str, tuple[Layer, tuple[str, ...]]] = {
         base.name: (base.system, ()),
-        f"{base.name}/toolchain": (base.toolchain, (base.name,)),
+        f"{base.name}/toolchain": (toolchain, (base.name,)),
     }
     for runtime in runtimes:
         offer = runtime.bases.get(base.kind)
