@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // fakeRuntime is a runtime whose behaviour is named by the handler, or, when
@@ -62,10 +63,10 @@ func behave(invocation, behaviour string, event []byte, header http.Header) {
 		os.Exit(0)
 	case "killed":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
+		time.Sleep(time.Hour) // not select{}: alone, it is a deadlock, and Go exits with 2
 	case "hang":
 		fmt.Println("hanging")
-		select {}
+		time.Sleep(time.Hour) // not select{}: alone, it is a deadlock, and Go exits with 2
 	case "answer-and-exit":
 		send(invocation+"response", `"last words"`, "")
 		os.Exit(0)
