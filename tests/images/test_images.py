@@ -19,12 +19,12 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from imagemill.mirrors import Mirrors
 
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import containers
 from imagemill.factory import Paths
 from imagemill.load import load
+from imagemill.mirrors import Mirrors
 from imagemill.plan import Image, plan
 from imagemill.platforms import PLATFORMS, Platform, native
 from imagemill.progress import Silent
@@ -344,3 +344,23 @@ def test_make_images_again_touches_nothing(artifacts: dict[str, Artifact]) -> No
     assert done.stderr.count("unchanged") == len(IMAGES)
     assert done.stdout.splitlines() == [f"{i.tags[-1]}@{artifacts[i.name].digest}" for i in IMAGES]
     assert [(p, p.stat().st_mtime_ns, p.stat().st_ino) for p in files] == before
+
+
+# --- three engines ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["docker", "buildah"])
+def test_another_engine_gives_the_same_image(
+    engine: str, artifacts: dict[str, Artifact], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The rendered Dockerfile of a real image: the same digest from BuildKit and buildah as from our own engine."""
+    fixture = request.getfixturevalue("dockerd" if engine == "docker" else "buildah")
+    environ = fixture if engine == "docker" else os.environ
+    image = next(image for image in RUN if image.runtime.family == "provided")
+    elsewhere = Workshop(
+        Paths(ROOT, ROOT / ".imagemill"), Dist(tmp_path), Mirrors.discover(os.environ), Silent(), environ
+    )
+    [result] = elsewhere.build(load(ROOT), [image], engine=engine)
+    assert result.artifact.engine == engine
+    assert result.artifact.platforms == artifacts[image.name].platforms
+    assert result.artifact.digest == artifacts[image.name].digest

@@ -94,7 +94,7 @@ CLOSURES: dict[str, tuple[dict[str, dict[str, str]], Mapping[str, object], list[
     ),
     "architecture qualifiers": ({"bash": {"Depends": "python3:any"}, "python3": {}}, {}, ["bash", "python3"]),
     "a circle": ({"bash": {"Depends": "a"}, "a": {"Depends": "bash"}}, {}, ["a", "bash"]),
-    "cut": ({"bash": {"Depends": "perl, libc6"}, "libc6": {}}, {"without": ("perl",)}, ["bash", "libc6"]),
+    "cut": ({"bash": {"Depends": "perl, libc6"}, "libc6": {}, "perl": {}}, {"without": ("perl",)}, ["bash", "libc6"]),
     "not there": ({"bash": {"Depends": "gone"}}, {}, "nothing satisfies gone, which bash depends on"),
     "too old": ({"bash": {"Depends": "libc6 (>= 9)"}, "libc6": {}}, {}, r"nothing satisfies libc6 \(>= 9\)"),
     "asked for and not there": ({"x": {}}, {}, "has no package 'bash' for amd64 .asked for by the manifest"),
@@ -218,3 +218,16 @@ def test_a_diff_says_what_changed(mirror: Server, tmp_path: Path, base: Base) ->
     new = locked(mirror, tmp_path, base)
     assert diff(old, new) == ["a 1 removed (amd64)", "bash 1 → 2 (amd64)"]
     assert diff(new, new) == []
+
+
+def test_build_images_bring_back_what_run_images_do_without(mirror: Server, tmp_path: Path, base: Base) -> None:
+    """Else apt in a build image finds dependencies missing, and installs nothing."""
+    rows = [
+        mirror.deb("bash", "1", Depends="perl"),
+        mirror.deb("perl", "1", Depends="perl-base"),
+        mirror.deb("perl-base", "1"),
+    ]
+    mirror.publish("trixie", {"amd64": rows}, DATE)
+    base = replace(base, system=Layer(packages=("bash",), without=("perl",)))
+    lock = locked(mirror, tmp_path, base)
+    assert (names(lock), names(lock, "debian-trixie/toolchain")) == (["bash"], ["perl", "perl-base"])

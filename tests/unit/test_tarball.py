@@ -174,3 +174,15 @@ def test_a_spool_that_ends_early_is_an_error(tmp_path: Path) -> None:
         packed({"a": Entry("file", content=Slice(tmp_path / "spool", 0, 100))})
     with pytest.raises(AssembleError, match="ends early"):
         tarball.write({"a": Entry("file", content=Slice(tmp_path / "spool", 0, 100))}, tmp_path / "out", epoch=1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 1 << 20, (1 << 20) + 1, 5_000_000])
+def test_content_in_memory_and_in_a_file_give_the_same_layer(size: int, tmp_path: Path) -> None:
+    """The compressor's bytes depend on the pieces that it is handed."""
+    content = bytes(range(251)) * (size // 251) + bytes(size % 251)
+    spool = tmp_path / "spool"
+    spool.write_bytes(b"before" + content)
+    small = {"a": Entry("file", content=b"x" * 700), "z": Entry("file", content=b"last")}
+    memory = tarball.write({**small, "b": Entry("file", content=content)}, tmp_path / "1", epoch=1)
+    file = tarball.write({**small, "b": Entry("file", content=Slice(spool, 6, size))}, tmp_path / "2", epoch=1)
+    assert (memory.digest, memory.diff_id) == (file.digest, file.diff_id)

@@ -62,17 +62,24 @@ def write(tree: Tree, out: Path, *, epoch: int) -> Blob:
 
 
 def pack(tree: Tree, epoch: int) -> Iterator[bytes]:
-    """The bytes of the tar, in pieces of some 1 MiB."""
+    """The bytes of the tar, in pieces of exactly 1 MiB and a last one.
+
+    Exactly, since the compressor's bytes depend on how they are handed to it: content in memory and the same content
+    in a file must come in the same pieces.
+    """
     pending: list[bytes] = []
     waiting = size = 0
-    for piece in _blocks(_with_leading_links(_with_parents(tree, epoch)), epoch):
-        pending.append(piece)
-        waiting += len(piece)
+    for block in _blocks(_with_leading_links(_with_parents(tree, epoch)), epoch):
+        pending.append(block)
+        waiting += len(block)
+        size += len(block)
         if waiting >= _CHUNK:
-            yield b"".join(pending)
-            size += waiting
-            pending, waiting = [], 0
-    size += waiting + 2 * tarfile.BLOCKSIZE
+            joined = b"".join(pending)
+            whole = waiting - waiting % _CHUNK
+            for start in range(0, whole, _CHUNK):
+                yield joined[start : start + _CHUNK]
+            pending, waiting = [joined[whole:]], waiting - whole
+    size += 2 * tarfile.BLOCKSIZE
     pending.append(bytes(2 * tarfile.BLOCKSIZE + -size % tarfile.RECORDSIZE))
     yield b"".join(pending)
 
