@@ -177,9 +177,10 @@ def build(
     catalog = _catalog(top)
     with progress() as said:
         workshop = _workshop(top, dist, said)
+        chosen = _chosen(catalog, images, which)
         results = workshop.build(
             catalog,
-            _chosen(catalog, images, which),
+            chosen,
             engine=engine,
             platforms=_platform_names(platforms),
             locked=locked,
@@ -189,7 +190,7 @@ def build(
             workshop.load(runner, [result.artifact for result in results])
     for result in results:
         click.echo(f"{result.artifact.tags[-1]}@{result.artifact.digest}")
-    show.built(results, workshop.dist.path, runner.name if runner else "")
+    show.built(results, chosen, workshop.dist.path, runner.name if runner else "")
 
 
 @main.command()

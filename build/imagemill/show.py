@@ -69,7 +69,7 @@ def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Unavailable]
         print(f"not on {one.kind}: {one.runtime}: {one.reason}")
 
 
-def built(results: Sequence[Result], dist: Path, runner: str) -> None:
+def built(results: Sequence[Result], images: Sequence[Image], dist: Path, runner: str) -> None:
     """What a build did, for people, on stderr: where the images are, how long each took, and what to do now."""
     lines = [("IMAGE", "TIME", "SIZE", "WHERE")]
     for result in results:
@@ -77,11 +77,12 @@ def built(results: Sequence[Result], dist: Path, runner: str) -> None:
         time = "unchanged" if result.reused else f"{result.seconds:.1f} s"
         lines.append((result.artifact.tags[-1], time, f"{sizes} MB", _shown(dist / result.artifact.name)))
     _columns(lines, sys.stderr)
-    runs = [r.artifact.tags[-1] for r in results if not r.artifact.name.startswith(("build-", "serve-"))]
-    if runs:
-        tag = "python3.13" if "python3.13" in runs else runs[0]
-        folder = "python" if tag.startswith("python") else tag.rstrip("0123456789.xal")
-        command = f'imagemill run {tag} --task-dir examples/{folder} app.handler \'{{"name": "x"}}\''
+    run = next((image for image in images if image.variant == "run"), None)
+    if run is not None:
+        example = run.runtime.example
+        command = (
+            f"imagemill run {run.tags[-1]} --task-dir examples/{example.directory} {example.handler} '{example.event}'"
+        )
         note = "" if runner else "   (needs docker or podman: `make test` installs one)"
         print(f"run one: .venv/bin/{command}{note}", file=sys.stderr)
 

@@ -79,6 +79,8 @@ class Workshop:
         for layout, names in by_layout.items():
             self.progress.step(f"loading {names[-1]} into {runner.name}")
             runner.load(layout, names)
+        if by_layout:
+            runner.tidy()
         return sorted(name for names in by_layout.values() for name in names)
 
     def _fetch(

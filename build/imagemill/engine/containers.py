@@ -139,6 +139,10 @@ class _CommandLine:
         if process.returncode != 0:
             raise EngineError(f"{self.name} does not load {layout}: {said}")
 
+    def tidy(self) -> None:
+        # only images of ours, and only those that lost their last name to a newer one
+        self.call(["image", "prune", "--force", "--filter", "label=io.imagemill.runtime"], check=False)
+
     def has(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
         listed = self.call(["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])
         found = set()

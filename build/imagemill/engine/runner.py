@@ -93,6 +93,9 @@ class Runner(Protocol):
     def load(self, layout: Path, names: Sequence[str]) -> None:
         """Have the image of a layout under these names, in place of what had them."""
 
+    def tidy(self) -> None:
+        """Remove images of ours whose names have all gone to newer ones."""
+
     def has(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
         """Those names whose image there is one of the wanted digests (see `identities`)."""
 
