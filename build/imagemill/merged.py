@@ -144,17 +144,17 @@ class MergedTree:
 
     def _follow(self, start: str, path: str) -> tuple[str | None, bool]:
         here = [] if path.startswith("/") or not start else start.split("/")
-        todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+        steps = [part for part in reversed(path.split("/")) if part not in ("", ".")]
         hops, climbed = 0, False
-        while todo:
-            part = todo.pop()
+        while steps:
+            part = steps.pop()
             if part == "..":
                 climbed = climbed or not here
                 del here[-1:]
                 continue
             key = "/".join((*here, part))
             entry = self.entries.get(key)
-            if entry is None or (todo and entry.kind not in ("dir", "symlink")):
+            if entry is None or (steps and entry.kind not in ("dir", "symlink")):
                 return None, climbed
             if entry.kind != "symlink":
                 here.append(part)
@@ -164,7 +164,7 @@ class MergedTree:
                 return None, climbed
             if entry.target.startswith("/"):
                 here = []
-            todo += [step for step in reversed(entry.target.split("/")) if step not in ("", ".")]
+            steps += [step for step in reversed(entry.target.split("/")) if step not in ("", ".")]
         return "/".join(here), climbed
 
 

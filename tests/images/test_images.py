@@ -20,15 +20,17 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from imagemill.assemble import tarball
 from imagemill.dist import Artifact, Dist
-from imagemill.engine import containers
+from imagemill.engine import Context, containers, embedded
 from imagemill.factory import Paths
+from imagemill.filetree import Entry
 from imagemill.load import load
 from imagemill.mirrors import Mirrors
 from imagemill.plan import Image, plan
 from imagemill.platforms import PLATFORMS, Platform, native
 from imagemill.progress import Silent
-from imagemill.workshop import Workshop, local_name
+from imagemill.workshop import REPOSITORY, Workshop, local_name
 
 ROOT = Path(__file__).parents[2]
 IMAGES = plan(load(ROOT))
@@ -364,3 +366,30 @@ def test_another_engine_gives_the_same_image(
     assert result.artifact.engine == engine
     assert result.artifact.platforms == artifacts[image.name].platforms
     assert result.artifact.digest == artifacts[image.name].digest
+
+
+def test_an_image_that_lost_its_name_is_removed(
+    runner: containers.Runner, workshop: Workshop, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"{REPOSITORY}:test-replaced"
+    text = "FROM scratch\nADD a.tar /\nLABEL io.imagemill.runtime=test\n"
+    seen = []
+    for content in (b"old", b"new"):
+        blob = tarball.write({"x": Entry("file", content=content)}, tmp_path / "a.tar.gz", epoch=1)
+        layout = tmp_path / content.decode()
+        context = Context(text, {"a.tar": blob})
+        embedded.build(context, native(), layout=layout, name="x", epoch=1, scratch=tmp_path / "scratch")
+        runner.load(layout, [name])
+        runner.tidy()
+        seen.append(containers.identities(layout))
+    request.addfinalizer(lambda: subprocess.run([runner.name, "rmi", name], env=runner.environ, check=False))
+    assert runner.has({name: seen[1]}) == {name}
+    listed = subprocess.run(
+        [runner.name, "images", "--all", "--quiet", "--no-trunc"],
+        env=runner.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert not any(digest in listed for digest in seen[0])
+    assert any(digest in listed for digest in seen[1])

@@ -159,12 +159,12 @@ def _settled(tree: Tree, epoch: int) -> Tree:
     return settled
 
 
-def layout_to_archive(layout: Path, names: Sequence[str], out: IO[bytes]) -> None:
+def layout_to_archive(layout: Path, names: Sequence[str], out: IO[bytes], *, index: bool = True) -> None:
     """Write the one image of a layout to `out` as a tar that every `docker load` and `podman load` reads.
 
     It is an OCI layout (Docker 25 and newer, containerd) and a docker-archive (older ones, podman) in one:
     both point at the same compressed blobs. `names` are the names that the image gets, like
-    `imagemill/lambda:python3.13`.
+    `imagemill/lambda:python3.13`. Without `index` it is a docker-archive alone.
     """
     source = oci.Layout(layout)
     images = source.images()
@@ -189,8 +189,9 @@ def layout_to_archive(layout: Path, names: Sequence[str], out: IO[bytes]) -> Non
         "Layers": [_blob_name(row["digest"]) for row in manifest["layers"]],
     }
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        _add(tar, "oci-layout", oci.canonical({"imageLayoutVersion": "1.0.0"}))
-        _add(tar, "index.json", oci.canonical({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": rows}))
+        if index:
+            _add(tar, "oci-layout", oci.canonical({"imageLayoutVersion": "1.0.0"}))
+            _add(tar, "index.json", oci.canonical({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": rows}))
         _add(tar, "manifest.json", oci.canonical([docker]))
         for digest in dict.fromkeys(blobs):
             path = source.blob_path(digest)

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,20 +96,26 @@ def _find_docker(environ: Mapping[str, str]) -> Docker | None:
 
 
 @dataclass(frozen=True)
-class _CommandLine:
+class _CommandLine(ABC):
     """What the two command lines have in common."""
 
     path: str
     environ: Mapping[str, str]
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        raise NotImplementedError
+        """`docker` or `podman`."""
 
     @property
     def _shows_as(self) -> str:
         """What `images` puts before a name without a registry."""
         return ""
+
+    @property
+    def _reads_index(self) -> bool:
+        """Whether archives for it hold an OCI index too."""
+        return True
 
     @property
     def _run_options(self) -> Sequence[str]:
@@ -132,7 +139,7 @@ class _CommandLine:
         ) as process:
             try:
                 with cast(IO[bytes], process.stdin) as pipe:
-                    archive.layout_to_archive(layout, names, pipe)
+                    archive.layout_to_archive(layout, names, pipe, index=self._reads_index)
             except BrokenPipeError:
                 pass  # it gave up, and says why
             said = cast(IO[bytes], process.stdout).read().decode(errors="replace").strip()
@@ -270,6 +277,11 @@ class Podman(_CommandLine):
     @property
     def _shows_as(self) -> str:
         return "localhost/"
+
+    @property
+    def _reads_index(self) -> bool:
+        # podman reads an index of one image, and gives it docker.io/ for a home instead of localhost/
+        return False
 
     @property
     def _read_only_options(self) -> Sequence[str]:
