@@ -9,8 +9,8 @@ export GOCACHE="$PWD/.imagemill/go/go-cache" GOPATH="$PWD/.imagemill/go/go-path"
 gate() { printf '%-28s' "$1" >&2; shift; if out=$("$@" 2>&1); then echo ok >&2; else echo FAILED >&2; printf '%s\n' "$out"; exit 1; fi; }
 formatted() { local files; files=$("$bin/go" run cmd/gofmt -l build/init); [ -z "$files" ] || { echo "$files"; return 1; }; }
 
-gate "format (ruff)" "$bin/python" -m ruff format --check .
-gate "lint (ruff)" "$bin/python" -m ruff check .
+gate "format (ruff)" "$bin/python" -m ruff format --no-cache --check .
+gate "lint (ruff)" "$bin/python" -m ruff check --no-cache .
 gate "types (mypy --strict)" "$bin/python" -m mypy
 gate "format (gofmt)" formatted
 gate "lint (go vet)" "$bin/go" -C build/init vet ./...

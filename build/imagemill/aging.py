@@ -62,7 +62,7 @@ class Aging:
         Raises Gone, which names the packages, when the lock is to be taken as it is (`locked`).
         """
         try:
-            fetcher.fetch(items)
+            fetcher.fetch(items, effective.lock.date)
         except Gone as gone:
             if self._locked:
                 raise

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from imagemill.assemble import tarball
 
 from imagemill import oci
+from imagemill.assemble import tarball
 from imagemill.engine import Context, buildah, containers, docker, embedded
 from imagemill.errors import EngineError
 from imagemill.filetree import Entry, Slice, Tree

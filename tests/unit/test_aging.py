@@ -116,3 +116,16 @@ def test_what_only_a_registry_had_cannot_be_resolved_again(house: House) -> None
     fetcher = Fetcher(house.cache, house.mirror.mirrors(), Silent().step)
     with pytest.raises(Gone, match="boto3"):
         aging.fetch(fetcher, [wheel], aging.effective(NAME), house.refresh())
+
+
+def test_a_snapshot_mirror_is_asked_before_anything_is_resolved_again(house: House) -> None:
+    content = next(content for path, content in house.mirror.files.items() if "bash_1" in path)
+    house.age()
+    house.mirror.files["/snapshot/archive/debian/20260102T030405Z/pool/bash_1_amd64.deb"] = content
+    aging = Aging(house.root, house.root / "state", locked=True)
+    effective = aging.effective(NAME)
+    mirrors = house.mirror.mirrors(IMAGEMILL_DEBIAN_SNAPSHOT=f"{house.mirror.url}/snapshot")
+    fetcher = Fetcher(house.cache, mirrors, Silent().step)
+    items = effective.lock.inputs(NAME, "amd64").items
+    assert aging.fetch(fetcher, items, effective, house.refresh()) == (effective, False)
+    assert all(fetcher.path(item).is_file() for item in items)
