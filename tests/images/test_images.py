@@ -190,6 +190,28 @@ def test_serve_wants_a_handler(runner: containers.Runner, loaded: Loaded) -> Non
     assert b"entrypoint requires the handler name to be the first argument" in done.stderr
 
 
+def test_a_function_ships_from_the_serve_image(
+    runner: containers.Runner, loaded: Loaded, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    image = next(image for image in SERVE if image.runtime.family == "python")
+    shutil.copy(ROOT / "examples" / "python" / "app.py", tmp_path)
+    dockerfile = f'FROM {loaded(image)}\nCOPY app.py ${{LAMBDA_TASK_ROOT}}\nCMD ["app.handler"]\n'
+    (tmp_path / "Dockerfile").write_text(dockerfile)
+    name = f"{REPOSITORY}:test-shipped"
+
+    def engine(*args: str) -> None:
+        subprocess.run([runner.name, *args], env=runner.environ, check=True, capture_output=True)
+
+    engine("build", "--quiet", "--tag", name, str(tmp_path))
+    request.addfinalizer(lambda: engine("rmi", name))
+    with listening(runner, name, 8080) as url:
+        invocation = urllib.request.Request(
+            url + "/2015-03-31/functions/function/invocations", b'{"name": "x"}', method="POST"
+        )
+        with urllib.request.urlopen(invocation, timeout=DURATION) as answer:
+            assert json.load(answer) == {"greeting": "Hello, x!"}
+
+
 FAILURES = {
     "an exception": ("def handler(e, c): raise ValueError('no')", "ValueError"),
     "an exit": ("import os\ndef handler(e, c): os._exit(42)", "Runtime.ExitError"),
