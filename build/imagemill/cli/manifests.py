@@ -1,0 +1,124 @@
+"""Commands about manifests and what is derived from them without building anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from imagemill.cli.shared import (
+    catalog_of,
+    checkout,
+    images_argument,
+    images_named,
+    report_drift,
+    set_option,
+    workshop_of,
+)
+
+
+@click.command()
+@click.pass_obj
+def validate(root: Path | None) -> None:
+    """Check every manifest; all mistakes at once."""
+    catalog = catalog_of(checkout(root))
+    click.echo(f"{len(catalog.runtimes)} runtimes on {len(catalog.bases)} bases: valid", err=True)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if a file is not up to date.")
+@click.pass_obj
+def schema(root: Path | None, check: bool) -> None:
+    """Write the JSON Schemas of the manifests."""
+    from imagemill import schema as schemas
+
+    top = checkout(root)
+    drift = schemas.drift(top)
+    report_drift(drift, check, "imagemill schema")
+    if not check:
+        schemas.write(top)
+
+
+@click.command()
+@images_argument
+@set_option
+@click.option("--format", "form", type=click.Choice(["table", "json", "matrix"]), default="table", show_default=True)
+@click.pass_obj
+def plan(root: Path | None, images: Sequence[str], which: str, form: str) -> None:
+    """Print the images that the manifests describe."""
+    from imagemill import show
+    from imagemill.plan import unavailable
+
+    top = checkout(root)
+    catalog = catalog_of(top)
+    rows = show.rows(top, images_named(catalog, images, which))
+    if form == "json":
+        click.echo(json.dumps(rows, indent=1))
+    elif form == "matrix":
+        click.echo(json.dumps(show.matrix(rows)))
+    else:
+        show.table(rows, unavailable(catalog))
+
+
+@click.command()
+@images_argument
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 on a missing, stale or untracked file.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Another folder than tests/golden.")
+@click.pass_obj
+def render(root: Path | None, images: Sequence[str], check: bool, out: Path | None) -> None:
+    """Write the Dockerfiles, and what their layers are made of, to tests/golden."""
+    from imagemill import render as rendering
+
+    top = checkout(root)
+    renderer = rendering.Renderer(top)
+    chosen = images_named(catalog_of(top), images, "all")
+    expected = rendering.golden([renderer.render(image) for image in chosen])
+    folder = out or top / "tests" / "golden"
+    if check:
+        report_drift(rendering.check(folder, expected), True, "imagemill render")
+    elif images:
+        for name, content in expected.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    else:
+        report_drift(rendering.write(folder, expected), False, "")
+
+
+@click.command()
+@click.option("--update", is_flag=True, help="Resolve everything again and write runtimes/lock.")
+@click.option("--check", is_flag=True, help="Exit 1 if the manifests ask for what the lock does not have.")
+@click.pass_obj
+def lock(root: Path | None, update: bool, check: bool) -> None:
+    """Pin what images are made of: versions, places in pools and hashes, never hosts."""
+    from imagemill import relock
+    from imagemill.progress import progress
+
+    if update == check:
+        raise click.UsageError("give either --update or --check")
+    top = checkout(root)
+    catalog = catalog_of(top)
+    if check:
+        report_drift(relock.uncovered(top, catalog), True, "imagemill lock --update")
+        return
+    with progress() as said:
+        changes = relock.update(workshop_of(top, progress=said), catalog)
+    for line in changes or ["nothing changed"]:
+        click.echo(line)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if the table is not up to date.")
+@click.pass_obj
+def readme(root: Path | None, check: bool) -> None:
+    """Write the table of tags in README.md from the manifests."""
+    from imagemill import show
+
+    top = checkout(root)
+    path = top / "README.md"
+    text = path.read_text(encoding="utf-8")
+    wanted = show.with_tags(text, catalog_of(top))
+    report_drift(["stale: README.md"] if text != wanted else [], check, "imagemill readme")
+    if not check:
+        path.write_text(wanted, encoding="utf-8")
