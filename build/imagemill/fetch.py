@@ -13,6 +13,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +78,8 @@ class Cache:
                     found.update(chunk)
                     count += len(chunk)
                     file.write(chunk)
+                    if size is not None and count > size:
+                        break  # whatever follows, it is wrong
             if found.hexdigest() != digest or (size is not None and size != count):
                 raise IntegrityError(
                     f"{what}: expected {algorithm} {digest}, found {found.hexdigest()} ({count} bytes)",
@@ -93,6 +96,7 @@ class Web:
 
     def __init__(self, mirrors: Mirrors) -> None:
         certificates = mirrors.certificates
+        self._logins: dict[str, str] = {}  # host:port -> user:password, as addresses of mirrors carry them
         self._pool = urllib3.PoolManager(
             maxsize=CONNECTIONS,
             block=True,
@@ -105,11 +109,13 @@ class Web:
         """The body of a GET, in pieces. Raises FetchError; `transient` tells whether to try again."""
         try:
             answer: Any = self._pool.request(
-                "GET", url, headers=headers, preload_content=False, redirect=True, retries=3
+                "GET", url, headers={**(headers or {}), **self._login(url)}, preload_content=False, retries=3
             )
         except HTTPError as error:
             raise FetchError(f"{_shown(url)}: {error}", "see whether the mirror answers", transient=True) from None
         try:
+            if answer.status != 200:
+                answer.drain_conn()  # so that the connection can be used again
             if answer.status in (404, 410):
                 raise _NotThere(f"{_shown(url)}: {answer.status}", "see whether the mirror is complete")
             if answer.status != 200:
@@ -122,7 +128,19 @@ class Web:
             except HTTPError as error:
                 raise FetchError(f"{_shown(url)}: {error}", "try again", transient=True) from None
         finally:
-            answer.release_conn()
+            answer.close()  # what was read to its end has gone back to the pool already
+
+    def _login(self, url: str) -> dict[str, str]:
+        """The header for a user and password in the address, or in an earlier one of the same host.
+
+        Links on an index page have none; a redirect to another host is followed without.
+        """
+        parts = urllib.parse.urlsplit(url)
+        login, _, host = parts.netloc.rpartition("@")
+        if login:
+            self._logins[host] = urllib.parse.unquote(login)
+        known = self._logins.get(host)
+        return urllib3.make_headers(basic_auth=known) if known else {}
 
     def read(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """The whole body of a GET; transient faults are tried again."""
@@ -147,7 +165,8 @@ class Fetcher:
         Raises Gone with every input that the mirrors answer "not found" for, once all others are there;
         IntegrityError and other FetchErrors at once.
         """
-        missing = [item for item in dict.fromkeys(items) if not self.path(item).is_file()]
+        wanted = {self.path(item): item for item in items}  # one tarball may have several places
+        missing = [item for path, item in wanted.items() if not path.is_file()]
         if not missing:
             return
         size = sum(item.size for item in missing if isinstance(item, DebianPackage))
@@ -177,43 +196,72 @@ class Fetcher:
     def _one(self, item: Item, date: int | None, web: Web) -> None:
         algorithm, digest = _expected(item)
         size = item.size if isinstance(item, DebianPackage) else None
-        problem: _NotThere | None = None
-        for url in self._addresses(item, date, web):
-            try:
-                retried(
-                    lambda url=url: self._cache.keep(  # type: ignore[misc]
-                        web.stream(url), algorithm, digest, f"{item.name} {item.version}", size
-                    )
-                )
-                return
-            except _NotThere as error:
-                problem = error
-        raise problem or _NotThere(f"{item.name} {item.version} is nowhere")
 
-    def _addresses(self, item: Item, date: int | None, web: Web) -> Iterator[str]:
+        def keep(url: str) -> Path:
+            what = f"{item.name} {item.version} ({url.rpartition('/')[2]})"
+            return self._cache.keep(web.stream(url), algorithm, digest, what, size)
+
+        try:
+            address = self._address(item, web)
+            retried(lambda: keep(address))
+        except _NotThere:
+            snapshot = self._snapshot(item, date)
+            if not snapshot:
+                raise
+            try:
+                keep(snapshot)
+            except IntegrityError:
+                raise
+            except FetchError as error:  # a snapshot archive that does not answer has nothing to give
+                raise _NotThere(error.message, error.remedy) from None
+
+    def _address(self, item: Item, web: Web) -> str:
         if isinstance(item, DebianPackage):
-            yield f"{self._mirrors.archive(item.archive)}/{item.path}"
-            if self._mirrors.debian_snapshot and date is not None:
-                when = datetime.fromtimestamp(date, UTC).strftime("%Y%m%dT%H%M%SZ")
-                yield f"{self._mirrors.debian_snapshot}/archive/{item.archive}/{when}/{item.path}"
-        elif isinstance(item, Wheel):
+            return f"{self._mirrors.archive(item.archive)}/{item.path}"
+        if isinstance(item, Wheel):
             page = index_page(web, self._mirrors.pypi, item.name)
             if item.file not in page:
                 raise _NotThere(f"{item.file} is not on the package index", "run `imagemill lock --update`")
-            yield page[item.file]
-        else:
-            yield npm_address(self._mirrors.npm, item)
+            return page[item.file].url
+        return npm_address(self._mirrors.npm, item)
+
+    def _snapshot(self, item: Item, date: int | None) -> str:
+        """Where a snapshot archive has a package that the pool dropped; empty when none is set."""
+        if not (isinstance(item, DebianPackage) and self._mirrors.debian_snapshot and date is not None):
+            return ""
+        when = datetime.fromtimestamp(date, UTC).strftime("%Y%m%dT%H%M%SZ")
+        return f"{self._mirrors.debian_snapshot}/archive/{item.archive}/{when}/{item.path}"
 
 
-def index_page(web: Web, index: str, project: str) -> dict[str, str]:
-    """The files of a project on a Python package index, with their addresses (PEP 691, or PEP 503's HTML)."""
+@dataclass(frozen=True)
+class Listed:
+    """A file on a page of a Python package index; `sha256` is empty where the page has none."""
+
+    url: str
+    sha256: str
+    yanked: bool
+
+
+def index_page(web: Web, index: str, project: str) -> dict[str, Listed]:
+    """The files of a project on a Python package index by name (PEP 691, or PEP 503's HTML)."""
     url = f"{index}/{re.sub('[-_.]+', '-', project).lower()}/"
     accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
     text = web.read(url, {"Accept": accept}).decode()
     if text.lstrip().startswith("{"):
-        return {row["filename"]: urllib.parse.urljoin(url, row["url"]) for row in json.loads(text)["files"]}
-    links = re.findall(r'<a\s[^>]*href="([^"]+)"[^>]*>\s*([^<\s]+)\s*</a>', text, re.IGNORECASE)
-    return {name: urllib.parse.urljoin(url, html.unescape(link)).partition("#")[0] for link, name in links}
+        return {
+            row["filename"]: Listed(
+                urllib.parse.urljoin(url, row["url"]), row["hashes"].get("sha256", ""), bool(row.get("yanked"))
+            )
+            for row in json.loads(text)["files"]
+        }
+    files: dict[str, Listed] = {}
+    for attributes, name in re.findall(r"<a\s([^>]*)>\s*([^<\s]+)\s*</a>", text, re.IGNORECASE):
+        link = re.search(r"""href\s*=\s*["']([^"']+)["']""", attributes, re.IGNORECASE)
+        if link:
+            address, _, fragment = urllib.parse.urljoin(url, html.unescape(link[1])).partition("#")
+            sha256 = fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else ""
+            files[name] = Listed(address, sha256, "data-yanked" in attributes)
+    return files
 
 
 def npm_address(registry: str, package: NpmPackage) -> str:

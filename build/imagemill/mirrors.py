@@ -13,14 +13,26 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from imagemill.errors import MirrorError
 
-_DEBIAN_SUITES = re.compile(r"^(stable|testing|unstable|oldstable|sid|bullseye|bookworm|trixie|forky|duke)(-updates)?$")
-_SECURITY_SUITES = re.compile(r"^[a-z]+-security$")
+_SUITE = r"(stable|testing|unstable|oldstable|sid|bullseye|bookworm|trixie|forky|duke)"
+_DEBIAN_SUITES = re.compile(rf"^{_SUITE}(-updates)?$")
+_UPDATES_SUITES = re.compile(rf"^{_SUITE}-updates$")
+_SECURITY_SUITES = re.compile(rf"^{_SUITE}-security$")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One address and suite of apt's sources."""
+
+    uri: str
+    suite: str
+    components: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Mirrors:
     def debian(self) -> str:
         """The Debian archive (the folder that has `dists` and `pool`)."""
         setting = self._setting("IMAGEMILL_DEBIAN_MIRROR")
-        found = setting or next((uri for uri, suite in self._apt() if _DEBIAN_SUITES.match(suite)), "")
+        found = setting or _debian_among(list(self._apt()))
         return _address(found, "Debian packages", "IMAGEMILL_DEBIAN_MIRROR", "apt's sources name none")
 
     @cached_property
@@ -51,11 +63,11 @@ class Mirrors:
         """The archive of Debian's security suites: beside the main one where nothing else is said."""
         setting = self._setting("IMAGEMILL_DEBIAN_SECURITY_MIRROR")
         if setting:
-            return setting
+            return _address(setting, "Debian's security packages", "IMAGEMILL_DEBIAN_SECURITY_MIRROR", "")
         if not self._setting("IMAGEMILL_DEBIAN_MIRROR"):
-            for uri, suite in self._apt():
-                if _SECURITY_SUITES.match(suite):
-                    return uri
+            for source in self._apt():
+                if _SECURITY_SUITES.match(source.suite) and "main" in source.components:
+                    return source.uri
         return f"{self.debian}-security"
 
     @cached_property
@@ -78,7 +90,7 @@ class Mirrors:
     @cached_property
     def certificates(self) -> str:
         """A bundle of certificates to trust; empty for the system's."""
-        return self._setting("SSL_CERT_FILE") or self._setting("PIP_CERT") or self._pip("cert")
+        return self._setting("SSL_CERT_FILE") or self._setting("PIP_CERT") or self._pip("cert") or self._npmrc("cafile")
 
     def archive(self, name: str) -> str:
         """The address of a Debian archive by the name that locks use."""
@@ -87,17 +99,18 @@ class Mirrors:
     def _setting(self, name: str) -> str:
         return self.environ.get(name, "").rstrip("/")
 
-    def _apt(self) -> Iterator[tuple[str, str]]:
-        """Addresses and suites of apt's sources, of both formats (sources.list(5))."""
+    def _apt(self) -> Iterator[_Source]:
+        """apt's sources that are reached over HTTP, of both formats (sources.list(5))."""
         for path in [self.apt / "sources.list", *sorted((self.apt / "sources.list.d").glob("*"))]:
-            if path.suffix == ".sources":
-                yield from _deb822(path.read_text(errors="replace"))
-            elif path.suffix == ".list" and path.is_file():
-                yield from _one_line(path.read_text(errors="replace"))
+            parse = {".sources": _deb822, ".list": _one_line}.get(path.suffix)
+            if parse is not None and path.is_file():
+                found = parse(path.read_text(errors="replace"))
+                yield from (source for source in found if source.uri.startswith("http"))
 
     def _pip(self, key: str) -> str:
         """A value of pip's configuration; the user's wins over the site's, a virtual environment's over both."""
         places = (
+            *([Path(self.environ["PIP_CONFIG_FILE"])] if self.environ.get("PIP_CONFIG_FILE") else []),
             Path(sys.prefix) / "pip.conf",
             self.home / ".config/pip/pip.conf",
             self.home / ".pip/pip.conf",
@@ -111,6 +124,10 @@ class Mirrors:
         return ""
 
     def _npmrc(self, key: str) -> str:
+        """A value of npm's configuration, without starting npm; its variables win over its files."""
+        for name, value in self.environ.items():
+            if name.lower() == f"npm_config_{key}" and value:
+                return value.rstrip("/")
         for place in (self.home / ".npmrc", Path("/etc/npmrc")):
             if place.is_file():
                 for line in place.read_text(errors="replace").splitlines():
@@ -142,25 +159,41 @@ def _address(found: str, what: str, setting: str, why: str) -> str:
     return found.rstrip("/")
 
 
-def _deb822(text: str) -> Iterator[tuple[str, str]]:
-    for stanza in re.split(r"\n\s*\n", text):
-        lines = (line for line in stanza.splitlines() if not line.startswith("#"))
-        fields = dict(re.findall(r"^(\S+):\s*(.*)$", "\n".join(lines), re.MULTILINE))
-        if "deb" in fields.get("Types", "").split() and fields.get("Enabled", "yes") != "no":
-            for uri in fields.get("URIs", "").split():
-                for suite in fields.get("Suites", "").split():
-                    yield uri.rstrip("/"), suite
+def _debian_among(sources: list[_Source]) -> str:
+    """The address of Debian's own archive; vendors name suites and components as Debian does.
+
+    Only an archive has `-updates` suites, and most are called `debian`; failing both, the first one counts.
+    """
+    fitting = [source for source in sources if _DEBIAN_SUITES.match(source.suite) and "main" in source.components]
+    archives = {source.uri for source in fitting if _UPDATES_SUITES.match(source.suite)}
+    fitting.sort(key=lambda source: (source.uri not in archives, not source.uri.endswith("/debian")))
+    return fitting[0].uri if fitting else ""
 
 
-def _one_line(text: str) -> Iterator[tuple[str, str]]:
+def _deb822(text: str) -> Iterator[_Source]:
+    for stanza in re.split(r"\n[ \t]*\n", text):
+        lines = "\n".join(line for line in stanza.splitlines() if not line.startswith("#"))
+        rows = re.findall(r"^([A-Za-z-]+):(.*(?:\n[ \t].*)*)", lines, re.MULTILINE)  # values go on in indented lines
+        fields = {key.lower(): value.split() for key, value in rows}
+        if "deb" in fields.get("types", []) and fields.get("enabled", ["yes"])[:1] not in (["no"], ["false"]):
+            for uri in fields.get("uris", []):
+                for suite in fields.get("suites", []):
+                    yield _Source(uri.rstrip("/"), suite, tuple(fields.get("components", [])))
+
+
+def _one_line(text: str) -> Iterator[_Source]:
     for line in text.splitlines():
-        match = re.match(r"\s*deb\s+(?:\[[^]]*\]\s*)?(\S+)\s+(\S+)", line)
+        match = re.match(r"\s*deb\s+(?:\[[^]]*\]\s*)?(\S+)\s+(\S+)([^#]*)", line)
         if match:
-            yield match[1].rstrip("/"), match[2]
+            yield _Source(match[1].rstrip("/"), match[2], tuple(match[3].split()))
 
 
 def _pip_default() -> str:
-    """The index that pip has built in."""
+    """The index that pip has built in; empty when no pip is here."""
     code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    for python in (sys.executable, "python3"):  # an environment made without pip still has the system's
+        with suppress(FileNotFoundError):
+            done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return done.stdout.strip()
+    return ""

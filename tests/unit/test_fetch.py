@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import http.server
+import itertools
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mirror import Server
 
 from imagemill.errors import FetchError, IntegrityError
-from imagemill.fetch import Cache, Fetcher, Gone
+from imagemill.fetch import Cache, Fetcher, Gone, Web
 from imagemill.lock import Item
+from imagemill.mirrors import Mirrors
 from imagemill.progress import Silent
 
 
@@ -120,6 +128,92 @@ def test_a_snapshot_mirror_still_has_it(mirror: Server, tmp_path: Path) -> None:
     one = fetcher(mirror, tmp_path, IMAGEMILL_DEBIAN_SNAPSHOT=f"{mirror.url}/snapshot")
     one.fetch([package], date=1767323045)
     assert one.path(package).read_bytes() == content
+
+
+SNAPSHOTS = {"that has it not": "{url}/snapshot", "that does not answer": "http://127.0.0.1:9/snapshot"}
+
+
+@pytest.mark.parametrize("name", SNAPSHOTS)
+def test_a_snapshot_mirror_does_not_stop_a_build(name: str, mirror: Server, tmp_path: Path) -> None:
+    package = mirror.package("bash")
+    del mirror.files["/debian/" + package.path]
+    one = fetcher(mirror, tmp_path, IMAGEMILL_DEBIAN_SNAPSHOT=SNAPSHOTS[name].format(url=mirror.url))
+    with pytest.raises(Gone):
+        one.fetch([package], date=1767323045)
+
+
+def test_a_snapshot_mirror_is_not_trusted_either(mirror: Server, tmp_path: Path) -> None:
+    package = mirror.package("bash")
+    content = mirror.files.pop("/debian/" + package.path)
+    mirror.files[f"/snapshot/archive/debian/20260102T030405Z/{package.path}"] = b"x" * len(content)
+    one = fetcher(mirror, tmp_path, IMAGEMILL_DEBIAN_SNAPSHOT=f"{mirror.url}/snapshot")
+    with pytest.raises(IntegrityError):
+        one.fetch([package], date=1767323045)
+    assert cached(tmp_path) == []
+
+
+def test_a_tarball_with_two_places_is_fetched_once(mirror: Server, tmp_path: Path) -> None:
+    package = mirror.npm("a")
+    fetcher(mirror, tmp_path).fetch([package, replace(package, place="node_modules/b/node_modules/a")])
+    assert len(mirror.requests) == 1
+
+
+def test_a_login_in_the_address_goes_to_its_host_and_into_no_message() -> None:
+    heard: list[tuple[str, str | None]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append((self.path, self.headers.get("Authorization")))
+            self.send_response(403 if self.path == "/secret" else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    login = "Basic " + base64.b64encode(b"me:s@cret").decode()
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            web, host = Web(Mirrors({})), f"127.0.0.1:{server.server_address[1]}"
+            web.read(f"http://{host}/before")
+            web.read(f"http://me:s%40cret@{host}/simple/a/")
+            web.read(f"http://{host}/files/a.whl")  # links on a page have no login
+            with pytest.raises(FetchError) as caught:
+                web.read(f"http://me:s%40cret@{host}/secret")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert heard == [("/before", None), ("/simple/a/", login), ("/files/a.whl", login), ("/secret", login)]
+    assert "cret@" not in str(caught.value) and "s@cret" not in str(caught.value)
+
+
+def test_a_body_without_end_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError):
+        Cache(tmp_path / "cache").keep(itertools.repeat(b"more"), "sha256", "0" * 64, "endless", 1000)
+    assert cached(tmp_path) == []
+
+
+def test_what_an_interrupted_run_has_fetched_stays(mirror: Server, tmp_path: Path) -> None:
+    def cut() -> Iterator[bytes]:
+        yield b"first half"
+        raise KeyboardInterrupt
+
+    one = fetcher(mirror, tmp_path)
+    there = mirror.package("bash")
+    one.fetch([there])
+    with pytest.raises(KeyboardInterrupt):
+        Cache(tmp_path / "cache").keep(cut(), "sha256", "0" * 64, "cut")
+    assert cached(tmp_path) == [one.path(there)]
+
+
+def test_concurrent_runs_do_not_collide(mirror: Server, tmp_path: Path) -> None:
+    wanted = [mirror.package(f"p{number}") for number in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(fetcher(mirror, tmp_path).fetch, wanted) for _ in range(4)]:
+            done.result()
+    assert cached(tmp_path) == sorted(Cache(tmp_path / "cache").item(item) for item in wanted)
 
 
 def test_a_mirror_that_is_not_there(tmp_path: Path, mirror: Server) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imagemill import lock as locks
 from imagemill.errors import LockError
@@ -36,6 +40,51 @@ LOCK = Lock(
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     locks.write(LOCK, tmp_path / "x.json")
     assert locks.read(tmp_path / "x.json") == LOCK
+
+
+words = st.text("abcdefghijklmnopqrstuvwxyz0123456789+.-~:/@_é", min_size=1, max_size=8)
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+packages = st.builds(
+    DebianPackage, words, words, words, words, words, st.sampled_from(["debian", "debian-security"]), words,
+    st.integers(0, 2**40), digests,
+)  # fmt: skip
+wheels = st.builds(Wheel, words, words, words, digests)
+tarballs = st.builds(NpmPackage, words, words, words, words)
+
+
+def groups(one: st.SearchStrategy[locks.Item]) -> st.SearchStrategy[tuple[tuple[locks.Item, ...], ...]]:
+    """Sorted groups, as they are read back."""
+    return st.lists(st.lists(one, max_size=3, unique=True).map(sorted).map(tuple), max_size=2).map(tuple)
+
+
+@st.composite
+def whole(draw: st.DrawFn) -> Lock:
+    """A lock whose sets agree on versions, as resolved ones do."""
+    pool = {
+        arch: draw(st.lists(packages, max_size=4, unique_by=lambda package: package.name))
+        for arch in ("amd64", "arm64")
+    }
+
+    def inputs(arch: str) -> Inputs:
+        chosen = draw(st.lists(st.sampled_from(pool[arch]), unique=True)) if pool[arch] else []
+        by_name = tuple(sorted(chosen, key=lambda package: package.name))
+        return Inputs(by_name, draw(groups(wheels)), draw(groups(tarballs)))  # type: ignore[arg-type]
+
+    names = draw(st.lists(words, min_size=1, max_size=3, unique=True))
+    sets = {name: {arch: inputs(arch) for arch in pool} for name in names}
+    return Lock(draw(words), draw(st.integers(0, 2**33)), draw(st.dictionaries(words, st.integers(0, 2**33))), sets)
+
+
+@settings(deadline=None, max_examples=40)  # each writes two files
+@given(whole())
+def test_any_lock_is_read_back_as_it_was_written(lock: Lock) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = locks.path_of(Path(folder), "base")
+        locks.write(lock, path)
+        assert locks.read(path) == lock
+        text = path.read_bytes()
+        locks.write(locks.read(path), path)
+        assert path.read_bytes() == text
 
 
 def test_writing_what_was_read_changes_nothing(tmp_path: Path) -> None:
@@ -90,3 +139,28 @@ def test_a_manifest_that_asks_for_more_is_seen(tmp_path: Path) -> None:
 def test_locks_name_no_host() -> None:
     for path in (ROOT / "runtimes" / "lock").glob("*.json"):
         assert "://" not in path.read_text()
+
+
+def test_the_order_of_sets_and_packages_does_not_show(tmp_path: Path) -> None:
+    zlib = replace(BASH, name="zlib", path="pool/z.deb")
+    one = replace(LOCK, sets={**LOCK.sets, "debian-trixie": {"amd64": Inputs((BASH, zlib))}})
+    other = replace(
+        LOCK, sets={**dict(reversed(list(one.sets.items()))), "debian-trixie": {"amd64": Inputs((zlib, BASH))}}
+    )
+    for name, lock in (("one", one), ("other", other)):
+        locks.write(lock, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_a_new_version_is_one_changed_line(tmp_path: Path) -> None:
+    newer = replace(BASH, version="5-2")
+    locks.write(LOCK, tmp_path / "one")
+    locks.write(
+        replace(LOCK, sets={**LOCK.sets, "debian-trixie": {"amd64": Inputs((newer,)), "arm64": Inputs()}}),
+        tmp_path / "other",
+    )
+    before, after = ((tmp_path / name).read_text().splitlines() for name in ("one", "other"))
+    changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    assert [(a.strip()[:25], b.strip()[:25]) for a, b in changed] == [
+        ('"bash": {"version": "5-1"', '"bash": {"version": "5-2"')
+    ]

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from mirror import Server
 
 from imagemill.errors import FetchError, LockError
-from imagemill.fetch import Cache
+from imagemill.fetch import Cache, Fetcher, Gone
 from imagemill.load import load
 from imagemill.lock import DebianPackage, Lock
 from imagemill.manifest import Base, Example, Layer, Offer, Runtime
 from imagemill.progress import Silent
 from imagemill.resolve import diff, refresh, resolve
-from imagemill.resolve.debian import compare
+from imagemill.resolve.debversion import compare
 
 ROOT = Path(__file__).parents[2]
 DATE = "Fri, 02 Jan 2026 03:04:05 UTC"
@@ -95,6 +95,10 @@ CLOSURES: dict[str, tuple[dict[str, dict[str, str]], Mapping[str, object], list[
     "architecture qualifiers": ({"bash": {"Depends": "python3:any"}, "python3": {}}, {}, ["bash", "python3"]),
     "a circle": ({"bash": {"Depends": "a"}, "a": {"Depends": "bash"}}, {}, ["a", "bash"]),
     "cut": ({"bash": {"Depends": "perl, libc6"}, "libc6": {}, "perl": {}}, {"without": ("perl",)}, ["bash", "libc6"]),
+    "cut with its alternatives": (
+        {"bash": {"Depends": "perl | sed, libc6"}, "libc6": {}, "perl": {}, "sed": {}}, {"without": ("perl",)},
+        ["bash", "libc6"],
+    ),
     "not there": ({"bash": {"Depends": "gone"}}, {}, "nothing satisfies gone, which bash depends on"),
     "too old": ({"bash": {"Depends": "libc6 (>= 9)"}, "libc6": {}}, {}, r"nothing satisfies libc6 \(>= 9\)"),
     "asked for and not there": ({"x": {}}, {}, "has no package 'bash' for amd64 .asked for by the manifest"),
@@ -164,6 +168,29 @@ def test_an_index_that_was_exchanged_is_refused(mirror: Server, tmp_path: Path, 
         locked(mirror, tmp_path, base)
 
 
+def test_a_signed_index_of_another_suite_is_refused(mirror: Server, tmp_path: Path, base: Base) -> None:
+    mirror.publish("bookworm", {"amd64": [mirror.deb("bash", "1")]}, DATE)
+    mirror.files |= {path.replace("bookworm", "trixie"): content for path, content in mirror.files.items()}
+    with pytest.raises(FetchError, match="the Release of another suite"):
+        locked(mirror, tmp_path, base)
+
+
+def test_a_mirror_without_by_hash(mirror: Server, tmp_path: Path, base: Base) -> None:
+    mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
+    for path in [path for path in mirror.files if "by-hash" in path]:
+        mirror.files[path.partition("by-hash")[0] + "Packages.xz"] = mirror.files.pop(path)
+    assert names(locked(mirror, tmp_path, base)) == ["bash"]
+
+
+def test_an_index_is_tried_again_after_a_fault_that_passes(
+    mirror: Server, tmp_path: Path, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagemill.fetch.time.sleep", lambda _: None)
+    mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
+    mirror.faults |= {path: [503, 503] for path in mirror.files if "by-hash" in path}
+    assert names(locked(mirror, tmp_path, base)) == ["bash"]
+
+
 def test_without_keys_nothing_is_trusted(mirror: Server, tmp_path: Path, base: Base) -> None:
     mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
     mirror.keyring.unlink()
@@ -204,6 +231,122 @@ def test_a_refresh_changes_what_is_gone_and_its_source_and_nothing_else(
     assert changes == ["libssl 1 → 2 (amd64)", "new 1 added (amd64)", "openssl 1 → 2 (amd64)"]
 
 
+# what is locked at first, what the archive has then, what of it is gone, and what the lock has afterwards
+MOVES: dict[str, tuple[dict[str, dict[str, str]], dict[str, dict[str, str]], str, dict[str, str]]] = {
+    "what stays keeps what it needed": (
+        {"bash 1": {"Depends": "openssl, helper"}, "openssl 1": {}, "helper 1": {}},
+        {"bash 2": {"Depends": "openssl"}, "openssl 2": {}, "helper 1": {}},
+        "openssl",
+        {"bash": "1", "helper": "1", "openssl": "2"},
+    ),
+    "what stays gets nothing that only its newer version needs": (
+        {"bash 1": {"Depends": "openssl"}, "openssl 1": {}, "new 1": {}},
+        {"bash 2": {"Depends": "openssl, new"}, "openssl 2": {}, "new 1": {}},
+        "openssl",
+        {"bash": "1", "openssl": "2"},
+    ),
+    "another source that it needs newer": (
+        {"bash 1": {"Depends": "nss"}, "nss 1": {"Depends": "nspr (>= 1)"}, "nspr 1": {}},
+        {"bash 1": {"Depends": "nss"}, "nss 2": {"Depends": "nspr (>= 2)"}, "nspr 2": {}},
+        "nss",
+        {"bash": "1", "nss": "2", "nspr": "2"},
+    ),
+    "another source that is new enough stays": (
+        {"bash 1": {"Depends": "nss"}, "nss 1": {"Depends": "nspr"}, "nspr 1": {}},
+        {"bash 1": {"Depends": "nss"}, "nss 2": {"Depends": "nspr (>= 1)"}, "nspr 2": {}},
+        "nss",
+        {"bash": "1", "nss": "2", "nspr": "1"},
+    ),
+    "what follows its exact version": (
+        {"bash 1": {"Depends": "gcc (= 1)"}, "gcc 1": {}},
+        {"bash 2": {"Depends": "gcc (= 2)"}, "gcc 2": {}},
+        "gcc",
+        {"bash": "2", "gcc": "2"},
+    ),
+    "who provides what it needs in a newer version": (
+        {"bash 1": {"Depends": "a"}, "a 1": {"Depends": "api (= 1)"}, "p 1": {"Provides": "api (= 1)"}},
+        {"bash 1": {"Depends": "a"}, "a 2": {"Depends": "api (= 2)"}, "p 2": {"Provides": "api (= 2)"}},
+        "a",
+        {"bash": "1", "a": "2", "p": "2"},
+    ),
+    "an alternative that is there is enough": (
+        {"bash 1": {"Depends": "a, y"}, "a 1": {"Depends": "y | z"}, "y 1": {}, "z 1": {}},
+        {"bash 1": {"Depends": "a, y"}, "a 2": {"Depends": "z (>= 9) | y"}, "y 2": {}, "z 2": {}},
+        "a",
+        {"bash": "1", "a": "2", "y": "1"},
+    ),
+    "everything, when the archive has it no longer at all": (
+        {"bash 1": {"Depends": "lib1, sed"}, "lib1 1": {}, "sed 1": {}},
+        {"bash 2": {"Depends": "lib2, sed"}, "lib2 1": {}, "sed 2": {}},
+        "lib1",
+        {"bash": "2", "lib2": "1", "sed": "2"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_what_moves_with_a_package_that_is_gone(name: str, mirror: Server, tmp_path: Path, base: Base) -> None:
+    before, after, lost, expected = MOVES[name]
+
+    def publish(packages: dict[str, dict[str, str]]) -> None:
+        rows = [mirror.deb(*package.split(), **fields) for package, fields in packages.items()]
+        mirror.publish("trixie", {"amd64": rows}, DATE)
+
+    publish(before)
+    lock = locked(mirror, tmp_path, base)
+    publish(after)
+    gone = [package for package in lock.sets["debian-trixie"]["amd64"].debian if package.name == lost]
+    renewed, changes = refreshed(mirror, tmp_path, base, lock, gone)
+    assert {package.name: package.version for package in renewed.sets["debian-trixie"]["amd64"].debian} == expected
+    assert changes == diff(lock, renewed) != []
+
+
+def test_sets_keep_agreeing_on_versions(mirror: Server, tmp_path: Path, base: Base) -> None:
+    """What a moved package newly needs, and another set keeps, comes in the version that is kept."""
+
+    def publish(version: str) -> None:
+        rows = [
+            mirror.deb("bash", "1"),
+            mirror.deb("py", version, Depends="shared" if version == "2" else "bash"),
+            mirror.deb("gcc", "1", Depends="shared"),
+            mirror.deb("shared", version),
+        ]
+        mirror.publish("trixie", {"amd64": rows}, DATE)
+
+    publish("1")
+    base = replace(base, toolchain=Layer(packages=("gcc",)))
+    python = runtime(language=Layer(packages=("py",)), build=Layer())
+    lock = locked(mirror, tmp_path, base, python)
+    publish("2")
+    gone = [package for package in lock.sets["python3.13"]["amd64"].debian if package.name == "py"]
+    renewed, _ = refresh(
+        lock, gone, base, [python],
+        mirrors=mirror.mirrors(), cache=Cache(tmp_path / "cache"), progress=Silent().step,
+    )  # fmt: skip
+    found = {
+        name: {package.name: package.version for package in renewed.sets[name]["amd64"].debian} for name in renewed.sets
+    }
+    assert found["python3.13"] == {"py": "2", "shared": "1"}
+    assert found["debian-trixie/toolchain"] == {"gcc": "1", "shared": "1"}
+
+
+def test_a_lock_that_aged_is_fetched_after_a_refresh(mirror: Server, tmp_path: Path, base: Base) -> None:
+    mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
+    lock = locked(mirror, tmp_path, base)
+    (package,) = lock.sets["debian-trixie"]["amd64"].debian
+    del mirror.files["/debian/" + package.path]
+    mirror.publish("trixie", {"amd64": [mirror.deb("bash", "2")]}, DATE)
+    fetcher = Fetcher(Cache(tmp_path / "cache"), mirror.mirrors(), Silent().step)
+    with pytest.raises(Gone) as caught:
+        fetcher.fetch([package])
+    gone = [item for item in caught.value.items if isinstance(item, DebianPackage)]
+    renewed, changes = refreshed(mirror, tmp_path, base, lock, gone)
+    assert changes == ["bash 1 → 2 (amd64)"]
+    (package,) = renewed.sets["debian-trixie"]["amd64"].debian
+    fetcher.fetch([package])
+    assert fetcher.path(package).read_bytes() == b"bash 2 amd64"
+
+
 def test_a_refresh_that_finds_nothing_newer_is_an_error(mirror: Server, tmp_path: Path, base: Base) -> None:
     mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
     lock = locked(mirror, tmp_path, base)
@@ -217,7 +360,17 @@ def test_a_diff_says_what_changed(mirror: Server, tmp_path: Path, base: Base) ->
     mirror.publish("trixie", {"amd64": [mirror.deb("bash", "2")]}, DATE)
     new = locked(mirror, tmp_path, base)
     assert diff(old, new) == ["a 1 removed (amd64)", "bash 1 → 2 (amd64)"]
+    assert diff(new, old) == ["a 1 added (amd64)", "bash 2 → 1 (amd64)"]
     assert diff(new, new) == []
+
+
+def test_a_diff_names_what_has_other_bytes_in_the_same_version(mirror: Server, tmp_path: Path, base: Base) -> None:
+    mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
+    old = locked(mirror, tmp_path, base)
+    inputs = old.sets["debian-trixie"]["amd64"]
+    other = replace(inputs, debian=(replace(inputs.debian[0], sha256="0" * 64),))
+    new = replace(old, sets={"debian-trixie": {"amd64": other}})
+    assert diff(old, new) == ["bash 1: other bytes of the same version (amd64)"]
 
 
 def test_build_images_bring_back_what_run_images_do_without(mirror: Server, tmp_path: Path, base: Base) -> None:

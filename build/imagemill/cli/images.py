@@ -60,8 +60,8 @@ def build(
             platforms=platform_names(platforms),
             locked=locked,
         )
-        runner = None if no_load else containers.find(os.environ)
-        if runner is not None:
+        runner = containers.find(os.environ)
+        if runner is not None and not no_load:
             workshop.load(runner, [result.artifact for result in results])
     for result in results:
         click.echo(f"{result.artifact.tags[-1]}@{result.artifact.digest}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from imagemill.errors import LockError
@@ -14,38 +14,50 @@ from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import find
 from imagemill.resolve import npm, pypi
-from imagemill.resolve.debian import Archive, read_archive
+from imagemill.resolve.debian import Archive, Release, read_archive, read_releases
+from imagemill.resolve.renewal import moving, renewed
 
 Say = Callable[[str], None]
+_AT_ONCE = 4
+Closures = dict[str, tuple[DebianPackage, ...]]
 
 
 def resolve(base: Base, runtimes: Sequence[Runtime], *, mirrors: Mirrors, cache: Cache, progress: Say) -> Lock:
     """The lock of a base and of every runtime on it, as the archives and registries are now."""
     web = Web(mirrors)
-    sets: dict[str, dict[str, Inputs]] = {}
-    releases: dict[str, int] = {}
-    for platform_name in sorted(base.platforms):
-        platform = find(platform_name)
-        archive = _archive(base, platform.arch, web, mirrors, cache, progress)
-        releases |= archive.releases
-        for name, (spec, _) in _specs(base, runtimes, platform_name).items():
-            progress(f"resolving {name} for {platform.arch}")
-            other = next(iter(sets.get(name, {}).values()), Inputs())
-            sets.setdefault(name, {})[platform.arch] = Inputs(
-                debian=tuple(_debian(archive, base, name, _specs(base, runtimes, platform_name))),
-                pypi=tuple(
-                    tuple(pypi.resolve(one, platform, _versions(other, number), web, mirrors))
-                    for number, one in enumerate(spec.pypi)
-                ),
-                npm=tuple(tuple(npm.resolve(one, platform, web, mirrors)) for one in spec.npm),
+    platforms = [find(name) for name in sorted(base.platforms)]
+    specs_of = {platform.arch: _specs(base, runtimes, str(platform)) for platform in platforms}
+    releases = _releases(base, web, mirrors)
+    debian: dict[str, dict[str, tuple[DebianPackage, ...]]] = {}
+    for platform in platforms:
+        archive = read_archive(releases, platform.arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
+        debian[platform.arch] = _closures(archive, specs_of[platform.arch])
+
+    def inputs(name: str) -> dict[str, Inputs]:
+        mine = [platform for platform in platforms if name in specs_of[platform.arch]]
+        spec, _ = specs_of[mine[0].arch][name]
+        progress(f"resolving {name}")
+        wheels = [pypi.resolve(one, mine, web, mirrors) for one in spec.pypi]
+        trees = [npm.resolve(one, mine, web, mirrors) for one in spec.npm]
+        return {
+            platform.arch: Inputs(
+                debian=debian[platform.arch][name],
+                pypi=tuple(wheel[platform.arch] for wheel in wheels),
+                npm=tuple(tree[platform.arch] for tree in trees),
             )
-    _check_versions(sets)
-    return Lock(base.name, max(releases.values()), releases, sets)
+            for platform in mine
+        }
+
+    names = list(dict.fromkeys(name for specs in specs_of.values() for name in specs))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # they mostly wait for registries
+        sets = dict(zip(names, pool.map(inputs, names), strict=True))
+    dates = {release.suite: release.date for release in releases}
+    return Lock(base.name, max(dates.values()), dates, sets)
 
 
 def refresh(
     lock: Lock,
-    gone: Sequence[DebianPackage],
+    gone: Collection[DebianPackage],
     base: Base,
     runtimes: Sequence[Runtime],
     *,
@@ -55,34 +67,39 @@ def refresh(
 ) -> tuple[Lock, list[str]]:
     """The lock with what is gone resolved again in the same suite, and what changed, in words.
 
-    With a package go all others of its source (they depend on each other's exact version), what these newly
-    depend on, and what the archive has in another version of these. Everything else stays as it is locked.
+    What must move with a gone package moves too (renewal.moving), on every architecture alike, and what these
+    newly depend on is added. Everything else stays as it is locked. Raises LockError when the archive's index
+    still lists what its pool has not.
     """
     web = Web(mirrors)
+    releases = _releases(base, web, mirrors)
     sources = {package.source for package in gone}
     sets = {name: dict(by_arch) for name, by_arch in lock.sets.items()}
     for platform_name in sorted(base.platforms):
         arch = find(platform_name).arch
-        archive = _archive(base, arch, web, mirrors, cache, progress)
-        specs = _specs(base, runtimes, platform_name)
+        specs = {name: row for name, row in _specs(base, runtimes, platform_name).items() if arch in sets.get(name, {})}
+        locked = {package.name: package for name in specs for package in sets[name][arch].debian}
+        archive = read_archive(releases, arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
+        moved = moving(locked, sources, archive)
+        if moved == locked.keys():
+            fresh = _closures(archive, specs)
+        else:
+            fresh = {}
+            for name, (spec, below) in specs.items():
+                mine = {package.name: package for package in sets[name][arch].debian}
+                there = {package.name for other in below for package in fresh[other]}
+                fresh[name] = tuple(renewed(mine, locked, moved, there, spec.without, archive))
         for name in specs:
-            if arch not in sets.get(name, {}):
-                continue
-            locked = {package.name: package for package in sets[name][arch].debian}
-            now = _debian(archive, base, name, specs)
-            kept = tuple(
-                fresh if fresh.name not in locked or locked[fresh.name].source in sources else locked[fresh.name]
-                for fresh in now
-            )
-            sets[name][arch] = replace(sets[name][arch], debian=tuple(sorted(kept)))
-    renewed = replace(lock, sets=sets)
-    still = [package for package in gone if package in {p for s in sets.values() for i in s.values() for p in i.debian}]
+            sets[name][arch] = replace(sets[name][arch], debian=fresh[name])
+    after = replace(lock, sets=sets)
+    there_still = {package for by_arch in sets.values() for inputs in by_arch.values() for package in inputs.debian}
+    still = sorted(there_still & set(gone))
     if still:
         names = ", ".join(f"{package.name} {package.version}" for package in still)
         raise LockError(
             f"the archive's index still lists {names}, but its pool has not", "try another mirror, or later"
         )
-    return renewed, diff(lock, renewed)
+    return after, diff(lock, after)
 
 
 def diff(old: Lock, new: Lock) -> list[str]:
@@ -94,12 +111,14 @@ def diff(old: Lock, new: Lock) -> list[str]:
         one, other = before.get(key), after.get(key)
         if one == other:
             continue
-        if one is None:
-            line = f"{name} {other} added"
-        elif other is None:
-            line = f"{name} {one} removed"
+        if other is None:
+            line = f"{name} {one[0] if one else ''} removed"
+        elif one is None:
+            line = f"{name} {other[0]} added"
+        elif one[0] == other[0]:
+            line = f"{name} {one[0]}: other bytes of the same version"
         else:
-            line = f"{name} {one} → {other}"
+            line = f"{name} {one[0]} → {other[0]}"
         changed.setdefault(line, []).append(arch)
     return [f"{line} ({', '.join(arches)})" for line, arches in changed.items()]
 
@@ -120,53 +139,29 @@ def _specs(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str, 
     return specs
 
 
-def _debian(
-    archive: Archive, base: Base, name: str, specs: dict[str, tuple[Layer, tuple[str, ...]]]
-) -> list[DebianPackage]:
-    spec, below = specs[name]
-    there: set[str] = set()
-    for other in below:
-        there |= {package.name for package in _debian(archive, base, other, specs)}
-    return archive.closure(spec.packages, spec.without, there)
+def _closures(archive: Archive, specs: Mapping[str, tuple[Layer, tuple[str, ...]]]) -> Closures:
+    """The packages of every set, each without what lies below it."""
+    found: Closures = {}
+    for name, (spec, below) in specs.items():
+        there = {package.name for other in below for package in found[other]}
+        found[name] = tuple(archive.closure(spec.packages, spec.without, there))
+    return found
 
 
-def _archive(base: Base, arch: str, web: Web, mirrors: Mirrors, cache: Cache, progress: Say) -> Archive:
-    keyring = mirrors.environ.get("IMAGEMILL_DEBIAN_KEYRING")
-    return read_archive(
-        base.suite,
-        base.pockets,
-        arch,
-        web=web,
-        cache=cache,
-        mirror=partial(mirrors.archive),
-        keyring=Path(keyring) if keyring else None,
-        say=progress,
-    )
+def _releases(base: Base, web: Web, mirrors: Mirrors) -> list[Release]:
+    setting = mirrors.environ.get("IMAGEMILL_DEBIAN_KEYRING")
+    keyring = Path(setting) if setting else None
+    return read_releases(base.suite, base.pockets, web=web, mirror=mirrors.archive, keyring=keyring)
 
 
-def _versions(inputs: Inputs, number: int) -> dict[str, str]:
-    """What another architecture has locked, so that both get the same versions."""
-    return {wheel.name: wheel.version for wheel in inputs.pypi[number]} if inputs.pypi else {}
-
-
-def _check_versions(sets: dict[str, dict[str, Inputs]]) -> None:
-    for name, by_arch in sets.items():
-        versions: dict[str, dict[str, Collection[str]]] = {}
-        for arch, inputs in by_arch.items():
-            for group in inputs.pypi:
-                for wheel in group:
-                    versions.setdefault(wheel.name, {})[arch] = wheel.version
-        differing = [wheel for wheel, found in versions.items() if len(set(found.values())) > 1]
-        if differing:
-            raise LockError(f"{name}: {', '.join(differing)} differ between architectures", "pin them in the manifest")
-
-
-def _flat(lock: Lock) -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
+def _flat(lock: Lock) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:
+    """(name, architecture) -> versions (a tree of npm's may have several of one name) and hashes."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for by_arch in lock.sets.values():
         for arch, inputs in by_arch.items():
             for item in inputs.items:
-                name = f"{item.name} (npm)" if isinstance(item, NpmPackage) else item.name
-                name = f"{item.name} (PyPI)" if isinstance(item, Wheel) else name
-                found[name, arch] = item.version
-    return found
+                name, digest = item.name, item.integrity if isinstance(item, NpmPackage) else item.sha256
+                if not isinstance(item, DebianPackage):
+                    name += " (PyPI)" if isinstance(item, Wheel) else " (npm)"
+                found.setdefault((name, arch), {})[digest] = item.version
+    return {key: (", ".join(sorted(set(row.values()))), frozenset(row)) for key, row in found.items()}

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagemill.errors import FetchError, LockError
-from imagemill.fetch import Cache, Web
+from imagemill.fetch import Cache, Web, retried
 from imagemill.lock import DebianPackage
+from imagemill.resolve.debversion import compare, fits
 
 KEYRINGS = (Path("/usr/share/keyrings/debian-archive-keyring.gpg"), Path("/etc/apt/trusted.gpg.d/debian-archive.gpg"))
 _FIELDS = re.compile(
@@ -42,7 +43,6 @@ class Archive:
     arch: str
     candidates: Mapping[str, Candidate]
     providers: Mapping[str, Sequence[tuple[str, str]]]  # virtual name -> (real name, version provided or "")
-    releases: Mapping[str, int]
 
     def closure(self, wanted: Iterable[str], without: Collection[str], below: Collection[str]) -> list[DebianPackage]:
         """Packages that `wanted` needs, itself included, less those that are `below` already or cut on purpose.
@@ -54,7 +54,7 @@ class Archive:
         queue = list(asked)  # everything in `asked` is chosen, what is in the queue is not looked into yet
         while queue:
             name = queue.pop(0)
-            for group in _groups(self._candidate(name, asked[name]).depends):
+            for group in groups(self._candidate(name, asked[name]).depends):
                 found = self._choose(group, asked.keys() | set(below), without, name)
                 if found:
                     asked[found] = name
@@ -88,47 +88,68 @@ class Archive:
 
     def _satisfying(self, name: str, relation: str, version: str) -> Iterator[str]:
         candidate = self.candidates.get(name)
-        if candidate is not None and _fits(candidate.package.version, relation, version):
+        if candidate is not None and fits(candidate.package.version, relation, version):
             yield name
         for provider, provided in sorted(self.providers.get(name, ())):
-            if not relation or (provided and _fits(provided, relation, version)):
+            if not relation or (provided and fits(provided, relation, version)):
                 yield provider
 
 
+@dataclass(frozen=True)
+class Release:
+    """A suite of an archive at one time, with the hashes of its indexes. `date` is in seconds since 1970."""
+
+    archive: str
+    suite: str
+    date: int
+    text: str
+
+
+def read_releases(
+    suite: str, pockets: Sequence[str], *, web: Web, mirror: Callable[[str], str], keyring: Path | None
+) -> list[Release]:
+    """Download and verify what a suite and its pockets are now. `mirror` maps an archive's name to its address."""
+    places = [("debian", suite)]
+    places += [("debian-security" if p == "security" else "debian", f"{suite}-{p}") for p in pockets]
+    releases = []
+    for archive, name in places:
+        text = read_release(web.read(f"{mirror(archive)}/dists/{name}/InRelease"), name, keyring)
+        date = int(email.utils.parsedate_to_datetime(_field(text, "Date")).timestamp())
+        releases.append(Release(archive, name, date, text))
+    return releases
+
+
 def read_archive(
-    suite: str,
-    pockets: Sequence[str],
+    releases: Sequence[Release],
     arch: str,
     *,
     web: Web,
     cache: Cache,
     mirror: Callable[[str], str],
-    keyring: Path | None,
     say: Callable[[str], None],
 ) -> Archive:
-    """Download and verify the indexes of a suite and its pockets. `mirror` maps an archive's name to its address."""
-    places = [("debian", suite)]
-    places += [("debian-security" if p == "security" else "debian", f"{suite}-{p}") for p in pockets]
+    """Download and verify the packages of these releases, of which the first one is the suite itself."""
     candidates: dict[str, Candidate] = {}
-    releases: dict[str, int] = {}
-    for archive, name in places:
-        release = read_release(web.read(f"{mirror(archive)}/dists/{name}/InRelease"), name, keyring)
-        releases[name] = int(email.utils.parsedate_to_datetime(_field(release, "Date")).timestamp())
-        say(f"reading {name} for {arch}")
-        for candidate in _packages(release, archive, name, arch, web, cache, mirror(archive)):
+    for release in releases:
+        say(f"reading {release.suite} for {arch}")
+        for candidate in _packages(release, arch, web, cache, mirror(release.archive)):
             known = candidates.get(candidate.package.name)
             if known is None or compare(candidate.package.version, known.package.version) > 0:
                 candidates[candidate.package.name] = candidate
     providers: dict[str, list[tuple[str, str]]] = {}
     for candidate in candidates.values():
-        for group in _groups(candidate.provides):
+        for group in groups(candidate.provides):
             for virtual, _, version in group:
                 providers.setdefault(virtual, []).append((candidate.package.name, version))
-    return Archive(suite, arch, candidates, providers, releases)
+    return Archive(releases[0].suite, arch, candidates, providers)
 
 
 def read_release(signed: bytes, suite: str, keyring: Path | None) -> str:
-    """The text of an InRelease file with a good signature. Raises FetchError for a bad one, LockError without keys."""
+    """The text of the InRelease file of `suite`, if its signature is good.
+
+    As for apt, one good signature is enough: releases are signed with several keys, of which an older keyring
+    has only some. Raises FetchError for a bad signature or another suite's file, LockError without keys.
+    """
     keys = keyring or next((path for path in KEYRINGS if path.is_file()), None)
     if keys is None or not keys.is_file():
         raise LockError(
@@ -140,38 +161,47 @@ def read_release(signed: bytes, suite: str, keyring: Path | None) -> str:
         given.write_bytes(signed)
         try:
             done = subprocess.run(
-                ["gpgv", "--keyring", keys, "--output", out, given], capture_output=True, text=True, check=False
-            )
+                ["gpgv", "--status-fd", "1", "--keyring", keys.absolute(), "--output", out, given],
+                capture_output=True, text=True, check=False, errors="replace",
+            )  # fmt: skip
         except FileNotFoundError:
             raise LockError("gpgv is not here to check the Debian archive's signature", "install gpgv") from None
-        if done.returncode or not out.is_file():
+        status = set(re.findall(r"^\[GNUPG:\] ([A-Z_]+)", done.stdout, re.MULTILINE))
+        # 0: all signatures are good; 2: there is none, or not all could be checked; 1: one is bad
+        some_good = done.returncode == 2 and "GOODSIG" in status and "BADSIG" not in status
+        if not (done.returncode == 0 or some_good) or not out.is_file():
             raise FetchError(
                 f"{suite}: the signature of InRelease is not good: {done.stderr.strip()}",
                 "the mirror is not to be trusted, or the keyring is too old",
             )
-        return out.read_text(encoding="utf-8")
+        text = out.read_text(encoding="utf-8")
+    if suite not in re.findall(r"^(?:Suite|Codename): (\S+)$", text, re.MULTILINE):
+        raise FetchError(f"{suite}: the mirror serves the Release of another suite", "use another mirror")
+    return text
 
 
-def _packages(
-    release: str, archive: str, suite: str, arch: str, web: Web, cache: Cache, mirror: str
-) -> Iterator[Candidate]:
+def _packages(release: Release, arch: str, web: Web, cache: Cache, mirror: str) -> Iterator[Candidate]:
     name = f"main/binary-{arch}/Packages.xz"
-    sums = release.partition("\nSHA256:")[2]
+    sums = release.text.partition("\nSHA256:")[2]
     match = re.search(rf"^ ([0-9a-f]{{64}})\s+(\d+) {re.escape(name)}$", sums, re.MULTILINE)
     if match is None:
-        raise LockError(f"{suite} has no {name}", "correct the manifest's suite or platforms")
+        raise LockError(f"{release.suite} has no {name}", "correct the manifest's suite or platforms")
     path = cache.path(match[1])
     if not path.is_file():
+        digest, size = match[1], int(match[2])
+
+        def keep(place: str) -> Path:
+            url = f"{mirror}/dists/{release.suite}/{place}"
+            return retried(lambda: cache.keep(web.stream(url), "sha256", digest, f"{release.suite} {name}", size))
+
         try:
-            stream = web.stream(f"{mirror}/dists/{suite}/main/binary-{arch}/by-hash/SHA256/{match[1]}")
-            cache.keep(stream, "sha256", match[1], f"{suite} {name}")
-        except FetchError:
-            stream = web.stream(f"{mirror}/dists/{suite}/{name}")
-            cache.keep(stream, "sha256", match[1], f"{suite} {name}", int(match[2]))
+            keep(f"main/binary-{arch}/by-hash/SHA256/{digest}")
+        except FetchError:  # not every mirror has by-hash; the bytes are the same
+            keep(name)
     for stanza in lzma.decompress(path.read_bytes()).split(b"\n\n"):
         fields = {key.decode(): value.decode() for key, value in _FIELDS.findall(stanza)}
         if "Filename" in fields:
-            yield _candidate(fields, archive)
+            yield _candidate(fields, release.archive)
 
 
 def _candidate(fields: Mapping[str, str], archive: str) -> Candidate:
@@ -192,7 +222,7 @@ def _candidate(fields: Mapping[str, str], archive: str) -> Candidate:
 
 
 @functools.cache
-def _groups(text: str) -> tuple[tuple[tuple[str, str, str], ...], ...]:
+def groups(text: str) -> tuple[tuple[tuple[str, str, str], ...], ...]:
     """A dependency field: groups of alternatives, each (name, relation, version)."""
     return tuple(tuple(_alternative(word) for word in group.split("|")) for group in text.split(",") if group.strip())
 
@@ -202,55 +232,6 @@ def _alternative(text: str) -> tuple[str, str, str]:
     if match is None:
         raise LockError(f"a dependency reads {text.strip()!r}", "report it: the archive has a form that is not known")
     return match[1], match[2] or "", match[3] or ""
-
-
-def _fits(version: str, relation: str, wanted: str) -> bool:
-    if not relation:
-        return True
-    order = compare(version, wanted)
-    return {"<<": order < 0, "<=": order <= 0, "=": order == 0, ">=": order >= 0, ">>": order > 0}[relation]
-
-
-def compare(one: str, other: str) -> int:
-    """Negative, zero or positive as version `one` is older than, as old as, or newer than `other` (deb-version(7))."""
-    (epoch_one, upstream_one, revision_one), (epoch_other, upstream_other, revision_other) = _split(one), _split(other)
-    if epoch_one != epoch_other:
-        return epoch_one - epoch_other
-    return _compare_part(upstream_one, upstream_other) or _compare_part(revision_one, revision_other)
-
-
-def _split(version: str) -> tuple[int, str, str]:
-    epoch, colon, rest = version.partition(":")
-    if not colon:
-        epoch, rest = "0", version
-    upstream, dash, revision = rest.rpartition("-")
-    return int(epoch), upstream if dash else rest, revision if dash else "0"
-
-
-def _compare_part(one: str, other: str) -> int:
-    while one or other:
-        (words_one, one), (words_other, other) = _take(one, r"\D*"), _take(other, r"\D*")
-        for a, b in zip([*map(_rank, words_one), 0], [*map(_rank, words_other), 0], strict=False):
-            if a != b:
-                return a - b
-        (digits_one, one), (digits_other, other) = _take(one, r"\d*"), _take(other, r"\d*")
-        difference = int(digits_one or "0") - int(digits_other or "0")
-        if difference:
-            return difference
-    return 0
-
-
-def _take(text: str, pattern: str) -> tuple[str, str]:
-    taken = re.match(pattern, text)
-    end = taken.end() if taken else 0
-    return text[:end], text[end:]
-
-
-def _rank(char: str) -> int:
-    """A tilde sorts before the end of the part, letters before everything else."""
-    if char == "~":
-        return -1
-    return ord(char) if char.isalpha() else ord(char) + 256
 
 
 def _field(text: str, name: str) -> str:

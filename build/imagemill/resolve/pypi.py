@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from packaging import tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from imagemill.errors import LockError
-from imagemill.fetch import Web
+from imagemill.fetch import Listed, Web, index_page
 from imagemill.lock import Wheel
 from imagemill.manifest import PypiSet
 from imagemill.mirrors import Mirrors
@@ -25,16 +24,39 @@ GLIBC = (2, 41)
 """The C library of trixie: wheels for it and for anything older run."""
 
 
-def resolve(
-    spec: PypiSet, platform: Platform, constraints: Mapping[str, str], web: Web, mirrors: Mirrors
-) -> list[Wheel]:
-    """One wheel for each distribution that the set needs. `constraints` (name -> version) are kept to.
+def resolve(spec: PypiSet, platforms: Sequence[Platform], web: Web, mirrors: Mirrors) -> dict[str, tuple[Wheel, ...]]:
+    """For each architecture one wheel for each distribution that the set needs, in the same versions on all.
 
-    Raises LockError when there is no solution, or a distribution has no wheel for the platform.
+    Raises LockError when there is no solution, or a distribution has no wheel for a platform.
     """
-    versions = _compile(spec, platform, constraints, mirrors)
-    supported = list(_supported(spec.python, platform))
-    return sorted(_wheel(name, version, supported, spec, platform, web, mirrors) for name, version in versions.items())
+    versions = _agreed(spec, platforms, mirrors)
+    names = sorted({name for found in versions.values() for name in found})
+    pages = {name: index_page(web, mirrors.pypi, name) for name in names}
+    wheels = {}
+    for platform in platforms:
+        supported = {tag: number for number, tag in enumerate(_supported(spec.python, platform))}
+        wheels[platform.arch] = tuple(
+            _wheel(name, version, pages[name], supported, f"Python {spec.python} on {platform}")
+            for name, version in sorted(versions[platform.arch].items())
+        )
+    return wheels
+
+
+def _agreed(spec: PypiSet, platforms: Sequence[Platform], mirrors: Mirrors) -> dict[str, dict[str, str]]:
+    """Versions by architecture. Each platform in turn leads, until the others can follow its versions."""
+    errors: list[LockError] = []
+    for lead in platforms:
+        try:
+            versions = {lead.arch: _compile(spec, lead, {}, mirrors)}
+            for other in platforms:
+                if other != lead:
+                    pins = {name: version for found in versions.values() for name, version in found.items()}
+                    versions[other.arch] = _compile(spec, other, pins, mirrors)
+        except LockError as error:
+            errors.append(error)
+        else:
+            return versions
+    raise errors[0]
 
 
 def _compile(spec: PypiSet, platform: Platform, constraints: Mapping[str, str], mirrors: Mirrors) -> dict[str, str]:
@@ -43,18 +65,27 @@ def _compile(spec: PypiSet, platform: Platform, constraints: Mapping[str, str], 
     if uv is None:
         raise LockError("uv, which resolves Python packages, is not here", "run `make lock`, which installs it")
     pins = [f"{name}=={version}" for name, version in sorted(constraints.items())]
-    command = [
-        *(uv, "pip", "compile", "--quiet", "--no-config", "--no-header", "--no-annotate", "--only-binary", ":all:"),
-        *("--python-version", spec.python, "--python-platform", f"{platform.machine}-manylinux_2_40"),
-        *("--index-url", mirrors.pypi, "-"),
-    ]
-    environ = {**os.environ, **({"SSL_CERT_FILE": mirrors.certificates} if mirrors.certificates else {})}
-    done = subprocess.run(
-        command, input="\n".join([*spec.requirements, *pins]), env=environ, capture_output=True, text=True, check=False
-    )
+    environ = {**mirrors.environ, "UV_DEFAULT_INDEX": mirrors.pypi}  # not an argument: it may hold a password
+    if mirrors.certificates:
+        environ["SSL_CERT_FILE"] = mirrors.certificates
+    with tempfile.TemporaryDirectory() as folder:
+        # constraints, not requirements: what one architecture needs, the other may do without
+        constraint = Path(folder, "constraints.txt")
+        constraint.write_text("\n".join(pins))
+        command = [
+            *(uv, "pip", "compile", "--quiet", "--no-config", "--no-header", "--no-annotate", "--only-binary", ":all:"),
+            # this interpreter will do: without it uv downloads one of the target's version into the user's home
+            *("--python", sys.executable, "--no-python-downloads"),
+            *("--python-version", spec.python, "--python-platform", f"{platform.machine}-manylinux_2_40"),
+            *("--constraint", str(constraint), "-"),
+        ]
+        done = subprocess.run(
+            command, input="\n".join(spec.requirements), env=environ, capture_output=True, text=True, check=False
+        )
     if done.returncode:
         raise LockError(
-            f"{', '.join(spec.requirements)} for {platform}: {done.stderr.strip()}", "correct 'requirements'"
+            f"{', '.join(spec.requirements)} for {platform}: {done.stderr.strip()}",
+            "correct 'requirements'; what has no wheels cannot be in an image",
         )
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", done.stdout, re.MULTILINE))
 
@@ -73,41 +104,23 @@ def _supported(python: str, platform: Platform) -> Iterator[tags.Tag]:
 
 
 def _wheel(
-    name: str,
-    version: str,
-    supported: Sequence[tags.Tag],
-    spec: PypiSet,
-    platform: Platform,
-    web: Web,
-    mirrors: Mirrors,
+    name: str, version: str, page: Mapping[str, Listed], supported: Mapping[tags.Tag, int], target: str
 ) -> Wheel:
-    rank = {tag: number for number, tag in enumerate(supported)}
+    """The best wheel on an index page; `supported` ranks tags, 0 being the best."""
     best: tuple[int, str, str] | None = None
-    for file, sha256 in _files(name, web, mirrors):
-        if not file.endswith(".whl"):
+    for file, listed in page.items():
+        if not file.endswith(".whl") or not listed.sha256:
             continue
         try:
             _, found, _, file_tags = parse_wheel_filename(file)
         except InvalidWheelFilename:  # old uploads; no installer takes them either
             continue
-        ranks = [rank[tag] for tag in file_tags if tag in rank]
-        if str(found) == version and ranks and (best is None or min(ranks) < best[0]):
-            best = (min(ranks), file, sha256)
+        ranks = [supported[tag] for tag in file_tags if tag in supported]
+        if str(found) == version and ranks and (best is None or (min(ranks), file) < best[:2]):
+            best = (min(ranks), file, listed.sha256)
     if best is None:
         raise LockError(
-            f"{name} {version} has no wheel for Python {spec.python} on {platform}",
+            f"{name} {version} has no wheel with a SHA-256 for {target}",
             "leave it out, or pin a version that has one",
         )
     return Wheel(name, version, best[1], best[2])
-
-
-def _files(name: str, web: Web, mirrors: Mirrors) -> Iterator[tuple[str, str]]:
-    url = f"{mirrors.pypi}/{name}/"
-    text = web.read(url, {"Accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.2"}).decode()
-    if text.lstrip().startswith("{"):
-        for row in json.loads(text)["files"]:
-            if not row.get("yanked"):
-                yield row["filename"], row["hashes"]["sha256"]
-    else:
-        for sha256, file in re.findall(r'#sha256=([0-9a-f]{64})"[^>]*>\s*([^<\s]+)\s*</a>', text):
-            yield file, sha256
