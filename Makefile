@@ -58,7 +58,7 @@ bench: .venv/dev.stamp ## measure, as ratios in one run
 lock: .venv/dev.stamp ## resolve again what images and the factory are made of
 	@$(MILL) lock --update
 	@for group in images dev; do .venv/bin/uv pip compile -q --upgrade pyproject.toml --universal --python-version 3.11 \
-	  --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" --group images \
+	  --no-python-downloads --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" --group images \
 	  $$([ $$group = dev ] && echo --group dev -c requirements/images.txt) -o requirements/$$group.txt; done
 
 .PHONY: clean

@@ -113,7 +113,10 @@ def read(path: Path) -> Lock:
             f"{path}: key 'format' is {data.get('format')!r}, this imagemill reads {FORMAT}",
             "run `imagemill lock --update` with this version of imagemill",
         )
-    return _from_json(data)
+    try:
+        return _from_json(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LockError(f"{path} is damaged: {error!r}", "restore it from version control") from None
 
 
 def write(lock: Lock, path: Path) -> None:

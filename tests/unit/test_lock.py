@@ -105,7 +105,14 @@ def test_inputs_that_are_not_locked_are_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [(None, "is missing"), ("{", "is not JSON"), ('{"format": 9}', "key 'format' is 9")]
+    ("text", "problem"),
+    [
+        (None, "is missing"),
+        ("{", "is not JSON"),
+        ('{"format": 9}', "key 'format' is 9"),
+        ('{"format": 1}', "is damaged"),
+        ('{"format": 1, "debian": 3, "sets": {}}', "is damaged"),
+    ],
 )
 def test_what_is_no_lock_is_an_error(text: str | None, problem: str, tmp_path: Path) -> None:
     if text is not None:
