@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from mirror import GPGV, Server
+
+# how long an example takes says more about the machine than about the code
+settings.register_profile("imagemill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("imagemill")
 
 
 @pytest.fixture
