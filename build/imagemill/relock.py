@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from imagemill import lock as locks
@@ -9,8 +10,6 @@ from imagemill.errors import LockError
 from imagemill.fetch import Cache
 from imagemill.load import Catalog
 from imagemill.manifest import Layer
-from imagemill.plan import plan
-from imagemill.render import Renderer
 from imagemill.workshop import Workshop
 
 
@@ -39,31 +38,29 @@ def update(workshop: Workshop, catalog: Catalog) -> list[str]:
 
 def uncovered(root: Path, catalog: Catalog) -> list[str]:
     """What the manifests ask for by name and the locks do not have, a line each."""
+    from imagemill.resolve import sets_on
+
     problems: list[str] = []
-    renderer = Renderer(root)
-    for image in plan(catalog):
+    for base in catalog.bases.values():
         try:
-            lock = locks.read(locks.path_of(root, image.base.name))
+            lock = locks.read(locks.path_of(root, base.name))
         except LockError as error:
             problems.append(error.message)
             continue
-        for platform in image.platforms:
+        for platform in base.platforms:
             arch = platform.partition("/")[2]
-            for recipe in renderer.render(image).recipes:
-                if recipe.set:
-                    problems += _missing(lock, recipe.set, recipe.spec, image.base.name, arch)
+            for name, (spec, below) in sets_on(base, list(catalog.runtimes.values()), platform).items():
+                problems += _missing(lock, name, spec, below, arch)
     return sorted(set(problems))
 
 
-def _missing(lock: locks.Lock, name: str, spec: Layer, base: str, arch: str) -> list[str]:
+def _missing(lock: locks.Lock, name: str, spec: Layer, below: Sequence[str], arch: str) -> list[str]:
     try:
         inputs = lock.inputs(name, arch)
+        there = {package.name for one in (name, *below) for package in lock.inputs(one, arch).debian}
     except LockError as error:
         return [error.message]
-    below = {package.name for package in inputs.debian}
-    for other in {base, f"{base}/toolchain"} & lock.sets.keys():
-        below |= {package.name for package in lock.inputs(other, arch).debian}
-    wanted = [f"{name} for {arch}: {package} is not locked" for package in spec.packages if package not in below]
+    wanted = [f"{name} for {arch}: {package} is not locked" for package in spec.packages if package not in there]
     if len(inputs.pypi) != len(spec.pypi) or len(inputs.npm) != len(spec.npm):
         wanted.append(f"{name} for {arch}: the number of pypi or npm sets differs")
     return wanted

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from mirror import GPGV, Server
+
+ROOT = Path(__file__).parents[2]
 
 # how long an example takes says more about the machine than about the code
 settings.register_profile("imagemill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,3 +29,13 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server = Server(tmp_path)
     yield server
     server.close()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the checkout to spoil."""
+    root = tmp_path / "checkout"
+    for name in ("runtimes", "templates", "build", "tests/golden"):
+        shutil.copytree(ROOT / name, root / name)
+    shutil.copy(ROOT / "README.md", root)
+    return root

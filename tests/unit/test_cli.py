@@ -18,14 +18,6 @@ def mill(*args: str, root: Path = ROOT) -> Result:
     return CliRunner().invoke(main, ["--root", str(root), *args])
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    for name in ("runtimes", "templates", "build", "tests/golden"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "README.md", tmp_path)
-    return tmp_path
-
-
 GATES = [["validate"], ["schema", "--check"], ["render", "--check"], ["lock", "--check"], ["readme", "--check"]]
 
 

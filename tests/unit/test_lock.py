@@ -130,16 +130,22 @@ def test_the_committed_lock_covers_every_manifest() -> None:
         assert len(renderer.input_hash(renderer.render(image), lock)) == 64
 
 
-def test_a_manifest_that_asks_for_more_is_seen(tmp_path: Path) -> None:
-    import shutil
-
-    for name in ("runtimes", "templates", "build"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    path = tmp_path / "runtimes" / "provided.al2023.yaml"
+def test_a_manifest_that_asks_for_more_is_seen(checkout: Path) -> None:
+    path = checkout / "runtimes" / "provided.al2023.yaml"
     path.write_text(path.read_text().replace("packages: [golang-go]", "packages: [golang-go, rustc]"))
-    assert uncovered(tmp_path, load(tmp_path)) == [
+    assert uncovered(checkout, load(checkout)) == [
         "provided.al2023/build for amd64: rustc is not locked",
         "provided.al2023/build for arm64: rustc is not locked",
+    ]
+
+
+def test_a_base_that_cuts_more_is_seen(checkout: Path) -> None:
+    """Build images bring back what run images cut, so that has to be locked too."""
+    path = checkout / "runtimes" / "bases" / "debian-trixie.yaml"
+    path.write_text(path.read_text().replace("without: [debconf,", "without: [emacs, debconf,"))
+    assert uncovered(checkout, load(checkout)) == [
+        "debian-trixie/toolchain for amd64: emacs is not locked",
+        "debian-trixie/toolchain for arm64: emacs is not locked",
     ]
 
 

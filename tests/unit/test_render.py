@@ -56,32 +56,23 @@ def test_an_untracked_file_is_seen_and_removed(folder: Path) -> None:
     assert not (folder / "old").exists()
 
 
-def checkout(tmp_path: Path) -> Path:
-    for name in ("runtimes", "templates", "build"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path
-
-
-def test_a_changed_template_drifts(tmp_path: Path) -> None:
-    root = checkout(tmp_path)
-    with (root / "templates" / "base.Dockerfile.j2").open("a") as file:
+def test_a_changed_template_drifts(checkout: Path) -> None:
+    with (checkout / "templates" / "base.Dockerfile.j2").open("a") as file:
         file.write("STOPSIGNAL SIGTERM\n")
-    changed = golden([Renderer(root).render(image) for image in IMAGES])
+    changed = golden([Renderer(checkout).render(image) for image in IMAGES])
     assert check(ROOT / "tests" / "golden", changed) == sorted(f"stale: {image.name}/Dockerfile" for image in IMAGES)
 
 
-def test_a_broken_template_is_named(tmp_path: Path) -> None:
-    root = checkout(tmp_path)
-    (root / "templates" / "run.Dockerfile.j2").write_text("{% extends 'base.Dockerfile.j2' %}{% block %}")
+def test_a_broken_template_is_named(checkout: Path) -> None:
+    (checkout / "templates" / "run.Dockerfile.j2").write_text("{% extends 'base.Dockerfile.j2' %}{% block %}")
     with pytest.raises(RenderError, match=r"templates/run.Dockerfile.j2"):
-        Renderer(root).render(IMAGES[0])
+        Renderer(checkout).render(IMAGES[0])
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    root = checkout(tmp_path)
-    shutil.rmtree(root / "build" / "bootstraps" / "python")
+def test_a_file_that_is_not_there_is_named(checkout: Path) -> None:
+    shutil.rmtree(checkout / "build" / "bootstraps" / "python")
     with pytest.raises(RenderError, match=r"build/bootstraps/python, which is missing"):
-        Renderer(root).render(select(IMAGES, ["python3.13"])[0])
+        Renderer(checkout).render(select(IMAGES, ["python3.13"])[0])
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:
@@ -136,9 +127,8 @@ def test_equal_inputs_have_an_equal_hash() -> None:
     )
 
 
-def test_what_changes_the_input_hash(tmp_path: Path) -> None:
-    root = checkout(tmp_path)
-    renderer = Renderer(root)
+def test_what_changes_the_input_hash(checkout: Path) -> None:
+    renderer = Renderer(checkout)
     plain = renderer.input_hash(renderer.render(IMAGE), lock())
     hashes = {plain, renderer.input_hash(renderer.render(IMAGE), lock(arm64="2"))}
     runtime = replace(IMAGE.runtime, env={"X": "1"})
@@ -146,9 +136,9 @@ def test_what_changes_the_input_hash(tmp_path: Path) -> None:
     base = replace(IMAGE.base, drop=("/usr/share/nothing",))
     hashes.add(renderer.input_hash(renderer.render(replace(IMAGE, base=base)), lock()))
     for changed in ("build/bootstraps/python/bootstrap.py", "build/init/main.go", "build/imagemill/oci.py"):
-        with (root / changed).open("a") as file:
+        with (checkout / changed).open("a") as file:
             file.write("\n\n")
-        again = Renderer(root)
+        again = Renderer(checkout)
         hashes.add(again.input_hash(again.render(IMAGE), lock()))
     assert len(hashes) == 7
 

@@ -26,7 +26,7 @@ def resolve(base: Base, runtimes: Sequence[Runtime], *, mirrors: Mirrors, cache:
     """The lock of a base and of every runtime on it, as the archives and registries are now."""
     web = Web(mirrors)
     platforms = [find(name) for name in sorted(base.platforms)]
-    specs_of = {platform.arch: _specs(base, runtimes, str(platform)) for platform in platforms}
+    specs_of = {platform.arch: sets_on(base, runtimes, str(platform)) for platform in platforms}
     releases = _releases(base, web, mirrors)
     debian: dict[str, dict[str, tuple[DebianPackage, ...]]] = {}
     for platform in platforms:
@@ -77,7 +77,9 @@ def refresh(
     sets = {name: dict(by_arch) for name, by_arch in lock.sets.items()}
     for platform_name in sorted(base.platforms):
         arch = find(platform_name).arch
-        specs = {name: row for name, row in _specs(base, runtimes, platform_name).items() if arch in sets.get(name, {})}
+        specs = {
+            name: row for name, row in sets_on(base, runtimes, platform_name).items() if arch in sets.get(name, {})
+        }
         locked = {package.name: package for name in specs for package in sets[name][arch].debian}
         archive = read_archive(releases, arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
         moved = moving(locked, sources, archive)
@@ -123,8 +125,8 @@ def diff(old: Lock, new: Lock) -> list[str]:
     return [f"{line} ({', '.join(arches)})" for line, arches in changed.items()]
 
 
-def _specs(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str, tuple[Layer, tuple[str, ...]]]:
-    """Every set on a base: its layer, and the sets whose packages are there already."""
+def sets_on(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str, tuple[Layer, tuple[str, ...]]]:
+    """Every set of the lock of a base: its layer, and the sets whose packages are there already, lowest first."""
     # what run images do without, apt in the build images would miss
     toolchain = replace(base.toolchain, packages=(*base.toolchain.packages, *base.system.without))
     specs: dict[str, tuple[Layer, tuple[str, ...]]] = {
