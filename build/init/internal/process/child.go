@@ -45,7 +45,8 @@ func (e Exit) String() string {
 type Child struct {
 	pid     int
 	streams []*stream
-	memory  *os.File
+	memory  *statusFile
+	group   peakGroup
 	peak    atomic.Int64
 
 	done chan struct{}
@@ -84,9 +85,18 @@ func (c *Child) Drain() {
 	}
 }
 
-// PeakMemory is the most memory the process has held so far, in bytes.
+// PeakMemory is the most memory that the process and all that it started have
+// held so far, in bytes; see group for who that is, and its measure for the
+// limits of the sum. Of who ended unseen only the largest is known, and only
+// at the child's own end.
 func (c *Child) PeakMemory() int64 {
-	return c.raisePeak(readPeak(c.memory))
+	peak := c.raisePeak(c.memory.peak())
+	select {
+	case <-c.done:
+		return peak
+	default:
+		return c.raisePeak(c.group.peak())
+	}
 }
 
 func (c *Child) raisePeak(peak int64) int64 {
@@ -110,7 +120,7 @@ func (c *Child) ended(status syscall.WaitStatus, peak int64) {
 		s.drain()
 		s.close()
 	}
-	_ = c.memory.Close()
+	c.memory.close()
 	close(c.done)
 }
 
@@ -151,6 +161,7 @@ func start(spec Spec) (*Child, error) {
 		return nil, &os.PathError{Op: "fork/exec", Path: spec.Path, Err: err}
 	}
 	child.memory = openPeak(child.pid)
+	child.group.group = newGroup(child.pid)
 	for _, s := range child.streams {
 		go s.pump()
 	}

@@ -15,15 +15,25 @@ const TailBytes = 4096
 // Sink takes the runtime's output: it hands it on, and keeps the end of it
 // while somebody wants to see that.
 type Sink struct {
-	mu   sync.Mutex
-	to   io.Writer
-	fix  bool
-	tail *Tail
+	mu    sync.Mutex
+	to    io.Writer
+	fix   bool
+	tail  *Tail
+	lines Lines
+}
+
+// Lines takes the output while somebody has subscribed to it.
+type Lines struct {
+	Wanted func() bool
+	Take   interface {
+		Write(chunk []byte)
+		Flush()
+	}
 }
 
 // NewSink returns a Sink that writes to w. fix turns \r into \n.
-func NewSink(w io.Writer, fix bool, tail *Tail) *Sink {
-	return &Sink{to: w, fix: fix, tail: tail}
+func NewSink(w io.Writer, fix bool, tail *Tail, lines Lines) *Sink {
+	return &Sink{to: w, fix: fix, tail: tail, lines: lines}
 }
 
 func (s *Sink) write(chunk []byte) {
@@ -33,8 +43,20 @@ func (s *Sink) write(chunk []byte) {
 		replace(chunk, '\r', '\n')
 	}
 	s.tail.add(chunk)
+	if s.lines.Take != nil && s.lines.Wanted() {
+		s.lines.Take.Write(chunk)
+	}
 	// Output that nobody takes any more must not stop the runtime.
 	_, _ = s.to.Write(chunk)
+}
+
+// end is called when no more will come.
+func (s *Sink) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lines.Take != nil {
+		s.lines.Take.Flush()
+	}
 }
 
 func replace(chunk []byte, from, to byte) {
@@ -185,5 +207,6 @@ func (s *stream) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.sink.end()
 	_ = s.file.Close()
 }

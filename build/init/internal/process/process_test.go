@@ -64,7 +64,7 @@ func TestExit(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.script, func(t *testing.T) {
-			exit := await(t, shell(t, c.script, NewSink(&buffer{}, false, &Tail{})))
+			exit := await(t, shell(t, c.script, NewSink(&buffer{}, false, &Tail{}, Lines{})))
 			if exit.String() != c.expected || exit.Clean() != c.clean {
 				t.Errorf("expected %q, found %q, clean %v", c.expected, exit, exit.Clean())
 			}
@@ -74,7 +74,7 @@ func TestExit(t *testing.T) {
 
 func TestOutputIsCompleteAtTheEnd(t *testing.T) {
 	var out buffer
-	child := shell(t, `i=0; while [ $i -lt 2000 ]; do echo "line $i"; i=$((i+1)); done; printf 'a\rb' >&2`, NewSink(&out, true, &Tail{}))
+	child := shell(t, `i=0; while [ $i -lt 2000 ]; do echo "line $i"; i=$((i+1)); done; printf 'a\rb' >&2`, NewSink(&out, true, &Tail{}, Lines{}))
 	await(t, child)
 	lines := strings.Split(out.String(), "\n")
 	if len(lines) != 2002 || lines[1999] != "line 1999" || lines[2000] != "a" || lines[2001] != "b" {
@@ -85,7 +85,7 @@ func TestOutputIsCompleteAtTheEnd(t *testing.T) {
 func TestKillReachesTheGroup(t *testing.T) {
 	var out buffer
 	// The grandchild holds the pipe open, and would for ever.
-	child := shell(t, "sleep 1000 & wait", NewSink(&out, false, &Tail{}))
+	child := shell(t, "sleep 1000 & wait", NewSink(&out, false, &Tail{}, Lines{}))
 	child.Kill()
 	if exit := await(t, child); exit.String() != "signal: killed" {
 		t.Errorf("found %q", exit)
@@ -93,14 +93,14 @@ func TestKillReachesTheGroup(t *testing.T) {
 }
 
 func TestGrandchildDoesNotHoldUpTheEnd(t *testing.T) {
-	child := shell(t, "sleep 1000 & exit 3", NewSink(&buffer{}, false, &Tail{}))
+	child := shell(t, "sleep 1000 & exit 3", NewSink(&buffer{}, false, &Tail{}, Lines{}))
 	if exit := await(t, child); exit.String() != "exit status 3" {
 		t.Errorf("found %q", exit)
 	}
 }
 
 func TestPeakMemory(t *testing.T) {
-	child := shell(t, "exit 0", NewSink(&buffer{}, false, &Tail{}))
+	child := shell(t, "exit 0", NewSink(&buffer{}, false, &Tail{}, Lines{}))
 	await(t, child)
 	if child.PeakMemory() <= 0 {
 		t.Error("no peak memory of an ended process")
@@ -110,7 +110,7 @@ func TestPeakMemory(t *testing.T) {
 func TestStartFailure(t *testing.T) {
 	s := NewSupervisor(false)
 	defer s.Close()
-	sink := NewSink(&buffer{}, false, &Tail{})
+	sink := NewSink(&buffer{}, false, &Tail{}, Lines{})
 	if _, err := s.Start(Spec{Path: "/no/such", Stdout: sink, Stderr: sink}); err == nil {
 		t.Error("expected an error")
 	}
@@ -129,7 +129,7 @@ func TestTail(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var tail Tail
-			sink := NewSink(&buffer{}, false, &tail)
+			sink := NewSink(&buffer{}, false, &tail, Lines{})
 			sink.write([]byte("before"))
 			tail.Begin()
 			for _, chunk := range c.chunks {
@@ -152,7 +152,7 @@ func TestOrphansAreBuried(t *testing.T) {
 	s := NewSupervisor(true)
 	defer s.Close()
 	var out buffer
-	sink := NewSink(&out, false, &Tail{})
+	sink := NewSink(&out, false, &Tail{}, Lines{})
 	child, err := s.Start(Spec{Path: "/bin/sh", Args: []string{"-c", "(sleep 1000 & echo $!); exit 5"}, Stdout: sink, Stderr: sink})
 	if err != nil {
 		t.Fatal(err)

@@ -1,16 +1,15 @@
-// Package watch tells when files under some directories change.
+// Package watch tells when files under some directories change. It asks the
+// kernel to report changes (inotify) and, where the kernel does not know of
+// them, looks for itself from time to time.
 package watch
 
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
+	"sync"
 	"time"
-	"unsafe"
 )
 
 const (
@@ -19,102 +18,133 @@ const (
 	quiet = 50 * time.Millisecond
 	// longest bounds the wait for quiet.
 	longest = time.Second
+	// defaultInterval is how often files are looked at.
+	defaultInterval = 500 * time.Millisecond
 )
 
-const changeMask = syscall.IN_CREATE | syscall.IN_CLOSE_WRITE | syscall.IN_MODIFY | syscall.IN_DELETE |
-	syscall.IN_MOVED_FROM | syscall.IN_MOVED_TO
+// Poll says which directories are looked at from time to time.
+type Poll int
 
-// Watcher watches directories and all that is in them.
+const (
+	// Auto polls where changes that are made elsewhere are not reported: on
+	// network file systems and the shared folders of virtual machines; and
+	// where the kernel has no watches left.
+	Auto Poll = iota
+	// Always polls everything.
+	Always
+	// Never polls nothing.
+	Never
+)
+
+// AlwaysIf is Always if so, else Auto.
+func AlwaysIf(forced bool) Poll {
+	if forced {
+		return Always
+	}
+	return Auto
+}
+
+// Options say how to watch.
+type Options struct {
+	Poll Poll
+	// Interval is the time between two looks at polled files; 0 is half a
+	// second. It is longer when a look costs much.
+	Interval time.Duration
+}
+
+// Watcher watches directories and all that is in them, but does not follow
+// links in them.
 type Watcher struct {
 	// Changes yields once for each burst of changes.
 	Changes chan struct{}
 
-	file  *os.File
-	fd    int
-	paths map[int32]string
+	stop    chan struct{}
+	once    sync.Once
+	running sync.WaitGroup
+	events  *events
 }
 
-// New watches the directories, which must exist.
-func New(directories ...string) (*Watcher, error) {
-	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
+// New watches the directories, which must exist. What is polled has been
+// looked at once when New returns.
+func New(options Options, directories ...string) (*Watcher, error) {
+	w := &Watcher{Changes: make(chan struct{}, 1), stop: make(chan struct{})}
+	reported, polled, err := w.divide(options.Poll, directories)
 	if err != nil {
-		return nil, fmt.Errorf("cannot watch for changes: %w", err)
+		return nil, errors.Join(err, w.events.close())
 	}
-	w := &Watcher{
-		Changes: make(chan struct{}, 1),
-		file:    os.NewFile(uintptr(fd), "inotify"),
-		fd:      fd,
-		paths:   map[int32]string{},
+	p, err := newPoller(options.Interval, w.stop, polled)
+	if err != nil {
+		return nil, errors.Join(err, w.events.close())
 	}
-	for _, directory := range directories {
-		if err := w.add(directory); err != nil {
-			return nil, errors.Join(err, w.file.Close())
-		}
+	if reported {
+		w.running.Go(func() { w.events.run(w.tell) })
 	}
-	go w.run()
+	if len(polled) > 0 {
+		w.running.Go(func() { p.run(w.tell) })
+	}
 	return w, nil
 }
 
-// Close ends the watch.
-func (w *Watcher) Close() { _ = w.file.Close() }
-
-// add watches a directory and those in it. What is gone again by the time it
-// is looked at is no mistake, but for the first.
-func (w *Watcher) add(root string) error {
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil && path == root {
-			return fmt.Errorf("cannot watch %s: %w", root, err)
+// divide has the kernel report on what it can, and returns what is to be
+// polled.
+func (w *Watcher) divide(poll Poll, directories []string) (reported bool, polled []string, err error) {
+	for _, directory := range directories {
+		root, err := resolve(directory)
+		if err != nil {
+			return false, nil, err
 		}
-		if err != nil || !entry.IsDir() {
-			return nil
+		if poll == Always || poll == Auto && silent(root) {
+			polled = append(polled, root)
+			continue
 		}
-		if ignored(path) {
-			return filepath.SkipDir
+		rest, err := w.report(root, poll)
+		if err != nil {
+			return false, nil, err
 		}
-		descriptor, err := syscall.InotifyAddWatch(w.fd, path, changeMask)
-		if errors.Is(err, syscall.ENOSPC) {
-			return fmt.Errorf("cannot watch %s: the limit fs.inotify.max_user_watches is reached", path)
-		}
-		if err == nil {
-			w.paths[int32(descriptor)] = path
-		}
-		return nil
-	})
+		polled = append(polled, rest...)
+	}
+	return w.events.any(), polled, nil
 }
 
-// ignored is whether a directory holds what the runtime itself writes when it
-// loads the code: to restart it for that would be to restart it again.
-func ignored(path string) bool { return filepath.Base(path) == "__pycache__" }
-
-func (w *Watcher) run() {
-	buffer := make([]byte, 16*1024)
-	var began time.Time
-	for {
-		n, err := w.file.Read(buffer)
-		switch {
-		case err == nil && w.changed(buffer[:n]):
-			now := time.Now()
-			if began.IsZero() {
-				began = now
-			}
-			deadline := now.Add(quiet)
-			if last := began.Add(longest); deadline.After(last) {
-				deadline = last
-			}
-			if w.file.SetReadDeadline(deadline) != nil {
-				return
-			}
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			began = time.Time{}
-			w.tell()
-			if w.file.SetReadDeadline(time.Time{}) != nil {
-				return
-			}
-		default:
-			return
-		}
+// report has the kernel report on a directory, and returns what is to be
+// polled instead, in it or all of it.
+func (w *Watcher) report(root string, poll Poll) (polled []string, err error) {
+	if w.events == nil {
+		w.events, err = newEvents(poll)
 	}
+	if err == nil {
+		polled, err = w.events.watch(root)
+	}
+	if err != nil && poll == Auto {
+		w.events.forget(root)
+		return []string{root}, nil
+	}
+	return polled, err
+}
+
+// resolve follows the links to a directory.
+func resolve(directory string) (string, error) {
+	root, err := filepath.EvalSymlinks(directory)
+	if err != nil {
+		return "", fmt.Errorf("cannot watch %s: %w", directory, err)
+	}
+	info, err := os.Stat(root)
+	if err != nil {
+		return "", fmt.Errorf("cannot watch %s: %w", directory, err)
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("cannot watch %s: it is not a directory", directory)
+	}
+	return root, nil
+}
+
+// Close ends the watch. It does not wait, since a file system that does not
+// answer could hold it up: a look that is under way ends when it does.
+func (w *Watcher) Close() {
+	w.once.Do(func() {
+		close(w.stop)
+		_ = w.events.close()
+	})
 }
 
 func (w *Watcher) tell() {
@@ -125,38 +155,6 @@ func (w *Watcher) tell() {
 	}
 }
 
-// changed takes the events of one read, and is whether any of them matters.
-func (w *Watcher) changed(events []byte) bool {
-	matters := false
-	for len(events) >= syscall.SizeofInotifyEvent {
-		event := (*syscall.InotifyEvent)(unsafe.Pointer(&events[0]))
-		end := syscall.SizeofInotifyEvent + int(event.Len)
-		if end > len(events) {
-			break
-		}
-		name := strings.TrimRight(string(events[syscall.SizeofInotifyEvent:end]), "\x00")
-		events = events[end:]
-		if w.take(event.Wd, event.Mask, name) {
-			matters = true
-		}
-	}
-	return matters
-}
-
-func (w *Watcher) take(descriptor int32, mask uint32, name string) bool {
-	if mask&syscall.IN_Q_OVERFLOW != 0 {
-		return true
-	}
-	path := filepath.Join(w.paths[descriptor], name)
-	switch {
-	case mask&syscall.IN_IGNORED != 0:
-		delete(w.paths, descriptor)
-		return false
-	case mask&syscall.IN_ISDIR != 0 && ignored(path):
-		return false
-	case mask&syscall.IN_ISDIR != 0 && mask&(syscall.IN_CREATE|syscall.IN_MOVED_TO) != 0:
-		// A directory that cannot be watched is a change all the same.
-		_ = w.add(path)
-	}
-	return true
-}
+// ignored is whether a directory holds what the runtime itself writes when it
+// loads the code: to restart it for that would be to restart it again.
+func ignored(name string) bool { return name == "__pycache__" }

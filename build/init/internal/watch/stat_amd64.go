@@ -1,0 +1,6 @@
+package watch
+
+import "syscall"
+
+// sysStatAt is fstatat, which has another name on each architecture.
+const sysStatAt = syscall.SYS_NEWFSTATAT
