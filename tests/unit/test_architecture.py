@@ -63,6 +63,29 @@ def test_modules_are_of_one_thing() -> None:
     assert long == []
 
 
+INIT = ROOT / "build" / "init"
+HEAVY = re.compile(r'"((?:net/http|crypto|text/template|html|regexp|net/url|mime|testing)(?:/[\w/]+)?)"')
+
+
+def heavy_imports(text: str) -> list[str]:
+    """The packages in a Go file's imports that would double the init's size (docs/adr/0009)."""
+    block = text.split("\nfunc ", 1)[0]
+    return HEAVY.findall(block)
+
+
+def test_the_init_links_nothing_heavy() -> None:
+    shipped = [p for p in INIT.rglob("*.go") if not p.name.endswith("_test.go") and p.parent.name != "wiretest"]
+    assert len(shipped) > 50
+    assert {str(p.relative_to(INIT)): found for p in shipped if (found := heavy_imports(p.read_text()))} == {}
+
+
+def test_a_heavy_import_is_seen() -> None:
+    assert heavy_imports('package x\n\nimport (\n\t"net"\n\t"net/http"\n\t"crypto/rand"\n)\n\nfunc f() {}\n') == [
+        "net/http",
+        "crypto/rand",
+    ]
+
+
 def tracked() -> list[Path]:
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -3,9 +3,11 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 
 	"imagemill/init/internal/config"
 	"imagemill/init/internal/engine"
+	"imagemill/init/internal/extension"
 	"imagemill/init/internal/platformlog"
 	"imagemill/init/internal/process"
 	"imagemill/init/internal/runtimeapi"
@@ -30,12 +33,16 @@ type Effects struct {
 	Exec func(path string, args, environ []string) error
 	// Init is whether the program is process 1, and so gets the orphans.
 	Init bool
+	// Extensions is where external extensions are; empty is their usual place.
+	Extensions string
+	// InitTimeout bounds the init phase; 0 is what Lambda gives it.
+	InitTimeout time.Duration
 	// Listening, unless nil, is told where the program listens.
 	Listening func(Listening)
 }
 
 // Listening are the addresses that are open; empty for those that are not.
-type Listening struct{ API, Runtime, RIE string }
+type Listening struct{ API, Runtime, RIE, HTTP string }
 
 // Exit codes.
 const (
@@ -56,7 +63,7 @@ func NotifySignals() <-chan os.Signal {
 
 // Main runs the program and returns its exit code.
 func Main(fx Effects) int {
-	cfg, err := config.Load(fx.Args, fx.Environ, config.Instance{Started: time.Now(), ID: randomHex(16)})
+	cfg, err := config.Load(fx.Args, fx.Environ, config.Instance{Started: time.Now(), ID: newInstanceID()})
 	if err != nil {
 		fmt.Fprintln(fx.Stderr, err)
 		var mistake *config.Error
@@ -78,20 +85,18 @@ func Main(fx Effects) int {
 
 // program is one run.
 type program struct {
-	cfg    config.Config
-	fx     Effects
-	log    *platformlog.Logger
-	stdout *process.Sink
+	cfg config.Config
+	fx  Effects
+	log *platformlog.Logger
 }
 
 func newProgram(cfg config.Config, fx Effects) *program {
-	p := &program{cfg: cfg, fx: fx}
+	to := fx.Stderr
 	if cfg.Mode == config.RIE {
-		p.log = platformlog.New(fx.Stdout, cfg.Log.Color)
-	} else {
-		p.log = platformlog.New(fx.Stderr, cfg.Log.Color)
+		to = fx.Stdout
 	}
-	return p
+	format := platformlog.Format{Color: cfg.Log.Color, JSON: cfg.Log.JSON, Level: cfg.Log.Level}
+	return &program{cfg: cfg, fx: fx, log: platformlog.New(to, format)}
 }
 
 // debug writes a line for those who look for a fault.
@@ -106,35 +111,62 @@ func (p *program) complain(format string, args ...any) {
 	fmt.Fprintf(p.fx.Stderr, format+"\n", args...)
 }
 
-// runtimeServer is the Runtime API in the contract's dialect.
-func (p *program) runtimeServer() *runtimeapi.Server {
+// newPlace is where an environment's processes find their APIs, in the
+// contract's dialect.
+func (p *program) newPlace(address string) *engine.Place {
 	dialect := runtimeapi.DockerLambda
 	if p.cfg.Mode == config.RIE {
 		dialect = runtimeapi.Emulator
 	}
-	return runtimeapi.NewServer(dialect, p.cfg.MaxResponse)
+	return &engine.Place{
+		API: runtimeapi.NewServer(runtimeapi.Settings{
+			Dialect:     dialect,
+			Several:     p.cfg.SideBySide > 1,
+			MaxResponse: p.cfg.Limits.MaxResponse,
+			MaxStream:   p.cfg.Limits.MaxStream,
+		}),
+		Address: address,
+	}
 }
 
-// minInitTimeout is what Lambda gives the init phase; functions that may run
-// longer may also start longer.
-const minInitTimeout = 10 * time.Second
+// initTimeout is what Lambda gives the init phase.
+const initTimeout = 10 * time.Second
 
-// newEngine returns an engine whose runtimes talk to the Runtime API at
-// address.
-func (p *program) newEngine(api *runtimeapi.Server, supervisor *process.Supervisor, address string) *engine.Engine {
+// newEngine returns an engine whose first environment is at place; further
+// ones get listeners of their own.
+func (p *program) newEngine(place *engine.Place, supervisor *process.Supervisor, srv *servers) *engine.Engine {
+	f := p.cfg.Function
 	settings := engine.Settings{
-		FunctionARN:     p.cfg.Function.ARN,
-		FunctionVersion: p.cfg.Function.Version,
-		MemorySize:      p.cfg.Function.MemorySize,
-		Timeout:         p.cfg.Function.Timeout,
-		InitTimeout:     max(p.cfg.Function.Timeout, minInitTimeout),
-		MaxResponse:     p.cfg.MaxResponse,
+		FunctionARN:  f.ARN,
+		Function:     extension.Function{Name: f.Name, Version: f.Version, Handler: f.Handler, AccountID: f.AccountID},
+		MemorySize:   f.MemorySize,
+		Timeout:      f.Timeout,
+		InitTimeout:  cmp.Or(p.fx.InitTimeout, initTimeout),
+		Suspended:    p.cfg.Limits.Suspended,
+		MaxResponse:  p.cfg.Limits.MaxResponse,
+		MemoryLimit:  p.cfg.Limits.Memory,
+		Environments: p.cfg.Environments,
+		SideBySide:   p.cfg.SideBySide,
+		Throttle:     p.cfg.Throttle,
+		NewPlace: func() (*engine.Place, error) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return nil, fmt.Errorf("no port for another environment: %w", err)
+			}
+			place := p.newPlace(localAddress(listener))
+			srv.servePlace(listener, place)
+			return place, nil
+		},
+		LaunchExtension: p.extensionLauncher(supervisor),
+		Extensions:      p.findExtensions,
 		StartErrorType:  p.startErrorType,
+		RetryDelays:     p.cfg.RetryDelays,
 		Log:             p.log,
+		NewID:           p.newRequestID,
 		Debug:           p.debug,
 	}
 	if !p.cfg.NoBootstrap {
-		settings.Launch = p.launcher(supervisor, address)
+		settings.Launch = p.launcher(supervisor)
 	}
-	return engine.New(settings, api)
+	return engine.New(settings, place)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,10 @@ const patience = 10 * time.Second
 
 func TestMain(m *testing.M) {
 	// The test binary is its own runtime: see fakeruntime_test.go.
+	if behaviour := os.Getenv("FAKE_EXTENSION"); behaviour != "" {
+		fakeExtension(behaviour)
+		os.Exit(0)
+	}
 	if os.Getenv("FAKE_RUNTIME") != "" {
 		fakeRuntime()
 		os.Exit(0)
@@ -87,6 +92,10 @@ type options struct {
 	stdin io.Reader
 	// open: the program stays open.
 	open bool
+	// extensions are external ones, and what they do.
+	extensions map[string]string
+	// initTimeout bounds the init phase, unless 0.
+	initTimeout time.Duration
 }
 
 // begin starts the program with the test binary as its runtime.
@@ -114,7 +123,9 @@ func begin(t *testing.T, o options) *run {
 	fx := Effects{
 		Args: append([]string{name}, args...), Environ: env, Stdin: stdin,
 		Stdout: r.stdout, Stderr: r.stderr, Signals: r.signals,
-		Listening: func(l Listening) { listening <- l },
+		Listening:   func(l Listening) { listening <- l },
+		InitTimeout: o.initTimeout,
+		Extensions:  extensionDirectory(t, o.extensions),
 	}
 	go func() { r.code <- Main(fx) }()
 	select {
@@ -130,6 +141,18 @@ func begin(t *testing.T, o options) *run {
 		}
 	})
 	return r
+}
+
+func extensionDirectory(t *testing.T, extensions map[string]string) string {
+	t.Helper()
+	directory := t.TempDir()
+	for name, behaviour := range extensions {
+		script := "#!/bin/sh\nFAKE_EXTENSION=" + behaviour + " EXTENSION_NAME=" + name + " exec " + os.Args[0] + "\n"
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return directory
 }
 
 // wait waits for the exit code.

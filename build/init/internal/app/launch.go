@@ -3,12 +3,16 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"imagemill/init/internal/config"
+	"imagemill/init/internal/engine"
+	"imagemill/init/internal/extension"
 	"imagemill/init/internal/process"
+	"imagemill/init/internal/telemetry"
 )
 
 // missingBootstrap is that none of the candidates is there.
@@ -18,20 +22,18 @@ func (e *missingBootstrap) Error() string {
 	return fmt.Sprintf("Couldn't find valid bootstrap(s): %v", e.looked)
 }
 
-// launcher returns what starts a runtime that talks to the Runtime API at
-// address.
-func (p *program) launcher(supervisor *process.Supervisor, address string) func(*process.Tail) (*process.Child, error) {
-	environ := p.cfg.RuntimeEnvironment(address)
-	return func(tail *process.Tail) (*process.Child, error) {
+// launcher returns what starts a runtime.
+func (p *program) launcher(supervisor *process.Supervisor) func(engine.Launch) (*process.Child, error) {
+	return func(l engine.Launch) (*process.Child, error) {
 		path, err := p.findBootstrap()
 		if err != nil {
 			return nil, err
 		}
-		stdout, stderr := p.sinks(tail)
+		stdout, stderr := p.sinks(l, telemetry.Function)
 		return supervisor.Start(process.Spec{
 			Path:   path,
 			Args:   p.cfg.Bootstrap.Args,
-			Env:    environ,
+			Env:    p.cfg.RuntimeEnvironment(l.Address),
 			Dir:    p.cfg.Bootstrap.Dir,
 			Stdout: stdout,
 			Stderr: stderr,
@@ -39,18 +41,46 @@ func (p *program) launcher(supervisor *process.Supervisor, address string) func(
 	}
 }
 
-// sinks are where the runtime's output goes: together to where the platform's
-// lines go, but apart where docker-lambda keeps it apart.
-func (p *program) sinks(tail *process.Tail) (stdout, stderr *process.Sink) {
+// extensionLauncher returns what starts an external extension.
+func (p *program) extensionLauncher(supervisor *process.Supervisor) func(string, engine.Launch) (*process.Child, error) {
+	return func(path string, l engine.Launch) (*process.Child, error) {
+		stdout, stderr := p.sinks(l, telemetry.Extension)
+		return supervisor.Start(process.Spec{
+			Path:   path,
+			Env:    p.cfg.ExtensionEnvironment(l.Address),
+			Dir:    "/",
+			Stdout: stdout,
+			Stderr: stderr,
+		})
+	}
+}
+
+func (p *program) findExtensions() []string {
+	if p.fx.Extensions != "" {
+		return extension.Find(p.fx.Extensions, "")
+	}
+	return extension.Find(extension.Directory, extension.DisableFile)
+}
+
+// sinks are where a process's output goes: together to where the platform's
+// lines go, but apart where docker-lambda keeps it apart. Whoever has
+// subscribed to it gets its lines, too.
+func (p *program) sinks(l engine.Launch, kind telemetry.Kind) (stdout, stderr *process.Sink) {
 	fix := !p.cfg.Log.KeepCarriageReturns
+	sink := func(w io.Writer) *process.Sink {
+		lines := telemetry.NewLines(func(line []byte) { l.Bus.Line(kind, line) })
+		return process.NewSink(w, fix, l.Tail, process.Lines{
+			Wanted: func() bool { return l.Bus.Wants(kind) }, Take: lines,
+		})
+	}
 	switch p.cfg.Mode {
 	case config.StayOpen:
-		return process.NewSink(p.fx.Stdout, fix, tail), process.NewSink(p.fx.Stderr, fix, tail)
+		return sink(p.fx.Stdout), sink(p.fx.Stderr)
 	case config.RIE:
-		both := process.NewSink(p.fx.Stdout, fix, tail)
+		both := sink(p.fx.Stdout)
 		return both, both
 	default:
-		both := process.NewSink(p.fx.Stderr, fix, tail)
+		both := sink(p.fx.Stderr)
 		return both, both
 	}
 }

@@ -5,18 +5,16 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
 	"imagemill/init/internal/config"
 	"imagemill/init/internal/engine"
+	"imagemill/init/internal/httpfront"
 	"imagemill/init/internal/invokeapi"
 	"imagemill/init/internal/platformlog"
 	"imagemill/init/internal/process"
-	"imagemill/init/internal/runtimeapi"
 	"imagemill/init/internal/watch"
 )
 
@@ -36,12 +34,13 @@ func (p *program) serve() int {
 		return exitFailure
 	}
 	defer stopWatching()
-	api := p.runtimeServer()
 	supervisor := process.NewSupervisor(p.fx.Init)
 	defer supervisor.Close()
-	eng := p.newEngine(api, supervisor, open.runtimeAddress())
-	srv := p.start(open, api, eng)
+	srv := newServers(p)
 	defer srv.close()
+	place := p.newPlace(open.runtimeAddress())
+	eng := p.newEngine(place, supervisor, srv)
+	p.start(open, place, eng, srv)
 	if !p.cfg.NoBootstrap {
 		eng.Prewarm()
 	}
@@ -50,31 +49,32 @@ func (p *program) serve() int {
 }
 
 // listeners are those that are open; nil for the others.
-type listeners struct{ api, runtime, rie net.Listener }
+type listeners struct{ api, runtime, rie, http net.Listener }
 
 func (p *program) open() (listeners, error) {
 	var open listeners
-	var err error
-	a := p.cfg.Addresses
-	if a.API.Listen != "" {
-		if open.api, err = listen(a.API); err != nil {
-			return open, err
+	for _, want := range []struct {
+		address  config.Address
+		listener *net.Listener
+		optional bool
+	}{
+		{p.cfg.Addresses.API, &open.api, false},
+		{p.cfg.Addresses.Runtime, &open.runtime, false},
+		{p.cfg.Addresses.HTTP, &open.http, false},
+		// docker-lambda's callers do not need it.
+		{p.cfg.Addresses.RIE, &open.rie, p.cfg.Mode != config.RIE},
+	} {
+		if want.address.Listen == "" {
+			continue
 		}
-	}
-	if a.Runtime.Listen != "" {
-		if open.runtime, err = listen(a.Runtime); err != nil {
-			return open, errors.Join(err, open.close())
-		}
-	}
-	if a.RIE.Listen != "" {
-		open.rie, err = listen(a.RIE)
-		if err != nil && p.cfg.Mode == config.RIE {
-			return open, errors.Join(err, open.close())
-		}
-		if err != nil {
-			// docker-lambda's callers do not need it.
+		listener, err := listen(want.address)
+		switch {
+		case err == nil:
+			*want.listener = listener
+		case want.optional:
 			p.complain("Warning: %v", err)
-			open.rie = nil
+		default:
+			return open, errors.Join(err, open.close())
 		}
 	}
 	return open, nil
@@ -82,7 +82,7 @@ func (p *program) open() (listeners, error) {
 
 func (l listeners) close() error {
 	var errs []error
-	for _, listener := range []net.Listener{l.api, l.runtime, l.rie} {
+	for _, listener := range []net.Listener{l.api, l.runtime, l.rie, l.http} {
 		if listener != nil {
 			errs = append(errs, listener.Close())
 		}
@@ -98,33 +98,24 @@ func (l listeners) runtimeAddress() string {
 	return localAddress(l.api)
 }
 
-func (p *program) start(open listeners, api *runtimeapi.Server, eng *engine.Engine) *servers {
-	srv := p.newServers(api)
+func (p *program) start(open listeners, place *engine.Place, eng *engine.Engine, srv *servers) {
 	if open.runtime != nil {
-		srv.serve(open.runtime, api)
+		srv.servePlace(open.runtime, place)
 	}
 	if open.api != nil {
-		var handler http.Handler = p.invokeHandler(eng, invokeapi.DockerLambda)
+		handler := p.invokeHandler(eng, invokeapi.DockerLambda)
 		if open.runtime == nil {
-			handler = both(api, handler)
+			srv.serveBoth(open.api, place, handler.Serve)
+		} else {
+			srv.serveCallers(open.api, handler.Serve)
 		}
-		srv.serve(open.api, handler)
 	}
 	if open.rie != nil {
-		srv.serve(open.rie, p.invokeHandler(eng, invokeapi.Emulator))
+		srv.serveCallers(open.rie, p.invokeHandler(eng, invokeapi.Emulator).Serve)
 	}
-	return srv
-}
-
-// both serves the Runtime API and the Invoke API on one port.
-func both(runtime, invoke http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, runtimeapi.Prefix) && r.Method != http.MethodOptions {
-			runtime.ServeHTTP(w, r)
-			return
-		}
-		invoke.ServeHTTP(w, r)
-	})
+	if open.http != nil {
+		srv.serveCallers(open.http, p.httpFront(eng, open.http).Serve)
+	}
 }
 
 func (p *program) invokeHandler(eng *engine.Engine, dialect invokeapi.Dialect) *invokeapi.Handler {
@@ -138,9 +129,23 @@ func (p *program) invokeHandler(eng *engine.Engine, dialect invokeapi.Dialect) *
 			CognitoIdentity: f.CognitoIdentity,
 		},
 		Invoker:    eng,
-		MaxRequest: p.cfg.MaxRequest,
+		MaxRequest: p.cfg.Limits.MaxRequest,
+		MaxEvent:   p.cfg.Limits.MaxEvent,
 		NewID:      p.newRequestID,
+		CallersID:  p.cfg.CallersID,
 		Debug:      p.debug,
+	}
+}
+
+func (p *program) httpFront(eng *engine.Engine, listener net.Listener) *httpfront.Front {
+	return &httpfront.Front{
+		Settings:  &p.cfg.HTTP.Settings,
+		Streaming: p.cfg.HTTP.Streaming,
+		Port:      portOf(listener),
+		TraceID:   p.cfg.Function.TraceID,
+		Invoker:   eng,
+		NewID:     p.newRequestID,
+		Log:       p.complain,
 	}
 }
 
@@ -149,8 +154,7 @@ func (p *program) sayReady(open listeners) {
 	listening := Listening{Runtime: open.runtimeAddress()}
 	if open.api != nil {
 		listening.API = localAddress(open.api)
-		_, port, _ := strings.Cut(listening.API, ":")
-		p.log.Line("Lambda API listening on port " + port + "...")
+		p.log.Line("Lambda API listening on port " + portOf(open.api) + "...")
 	}
 	if open.rie != nil {
 		listening.RIE = localAddress(open.rie)
@@ -158,7 +162,16 @@ func (p *program) sayReady(open listeners) {
 			p.sayEmulatorReady()
 		}
 	}
+	if open.http != nil {
+		listening.HTTP = localAddress(open.http)
+		p.log.Line("HTTP requests become " + p.cfg.HTTP.Settings.Kind.String() + " events on port " + portOf(open.http) + "...")
+	}
 	p.announce(listening)
+}
+
+func portOf(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
 }
 
 func (p *program) sayEmulatorReady() {
@@ -181,7 +194,7 @@ func (p *program) watch() (changes <-chan struct{}, stop func(), err error) {
 	if len(p.cfg.Watch) == 0 {
 		return nil, func() {}, nil
 	}
-	watcher, err := watch.New(p.cfg.Watch...)
+	watcher, err := watch.New(watch.Options{Poll: watch.AlwaysIf(p.cfg.WatchPoll)}, p.cfg.Watch...)
 	if err != nil && p.cfg.Mode == config.RIE {
 		p.complain("Warning: %v", err)
 		return nil, func() {}, nil
@@ -236,7 +249,7 @@ func (p *program) loop(eng *engine.Engine, srv *servers, changes <-chan struct{}
 func (p *program) stop(eng *engine.Engine, srv *servers, grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace+terminateGrace+killedAnswer)
 	defer cancel()
-	answersOut := srv.shutdown(ctx)
+	answersOut := srv.stopCalls(ctx)
 	if grace == 0 {
 		eng.Close(0)
 	} else {

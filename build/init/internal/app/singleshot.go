@@ -26,13 +26,13 @@ func (p *program) singleShot() int {
 		return exitFailure
 	}
 	p.announce(Listening{Runtime: localAddress(listener)})
-	api := p.runtimeServer()
-	srv := p.newServers(api)
-	srv.serve(listener, api)
-	defer srv.close()
 	supervisor := process.NewSupervisor(p.fx.Init)
 	defer supervisor.Close()
-	eng := p.newEngine(api, supervisor, localAddress(listener))
+	srv := newServers(p)
+	defer srv.close()
+	place := p.newPlace(localAddress(listener))
+	eng := p.newEngine(place, supervisor, srv)
+	srv.servePlace(listener, place)
 
 	outcome := make(chan *engine.Outcome, 1)
 	go func() { outcome <- p.invokeOnce(eng) }()

@@ -5,6 +5,9 @@ package config
 import (
 	"path/filepath"
 	"time"
+
+	"imagemill/init/internal/httpevent"
+	"imagemill/init/internal/platformlog"
 )
 
 // Mode is what the program was started to do.
@@ -21,12 +24,35 @@ const (
 	OnLambda
 )
 
-// Payload sizes in bytes. The emulator and Lambda itself allow a little more
-// than the documented 6 MB for a response.
+// Payload sizes in bytes, from Lambda's documentation. The emulator and Lambda
+// itself allow a little more than the documented 6 MB for a response.
 const (
-	MaxRequestBytes  = 6 * 1024 * 1024
-	MaxResponseBytes = 6*1024*1024 + 100
+	maxRequestBytes  = 6 * 1024 * 1024
+	maxResponseBytes = 6*1024*1024 + 100
+	maxEventBytes    = 1024 * 1024
+	maxStreamBytes   = 200 * 1024 * 1024
 )
+
+// Limits bound an invocation. In bytes 0 is no limit.
+type Limits struct {
+	// Suspended lets no time run out: somebody sits at a debugger.
+	Suspended   bool
+	MaxRequest  int64
+	MaxEvent    int64
+	MaxResponse int64
+	MaxStream   int64
+	// Memory is what the runtime may hold.
+	Memory int64
+}
+
+// HTTP says whether and how HTTP requests become events.
+type HTTP struct {
+	// On opens the front, whose events are those that Settings tell.
+	On       bool
+	Settings httpevent.Settings
+	// Streaming answers as the function does it: the response as it comes.
+	Streaming bool
+}
 
 // Config is everything the program was told. It does not change after Load.
 type Config struct {
@@ -35,6 +61,8 @@ type Config struct {
 	Bootstrap Bootstrap
 	Log       Log
 	Addresses Addresses
+	Limits    Limits
+	HTTP      HTTP
 
 	// Event is the payload of a single shot, unless EventOnStdin.
 	Event        []byte
@@ -43,12 +71,22 @@ type Config struct {
 	// NoBootstrap: a runtime started by somebody else will connect.
 	NoBootstrap bool
 	// Watch are the directories of handler and layers, if a change in them
-	// is to restart the runtime.
-	Watch []string
+	// is to restart the runtime. WatchPoll looks for changes from time to
+	// time, where the kernel does not tell of them.
+	Watch     []string
+	WatchPoll bool
 
-	// MaxRequest and MaxResponse limit payloads; 0 is no limit.
-	MaxRequest  int64
-	MaxResponse int64
+	// Environments is how many execution environments there may be at a
+	// time; Throttle refuses what would have to wait for one.
+	Environments int
+	Throttle     bool
+	// SideBySide is how many events one runtime takes at a time: more than
+	// one as on managed instances.
+	SideBySide int
+	// CallersID: a caller may name the request id.
+	CallersID bool
+	// RetryDelays are the waits before an event that failed is tried again.
+	RetryDelays []time.Duration
 
 	environ  environment
 	instance Instance
@@ -56,13 +94,15 @@ type Config struct {
 
 // Function describes the function as the runtime and its callers see it.
 type Function struct {
-	Name       string
-	Version    string
-	Handler    string
-	MemorySize string
+	Name    string
+	Version string
+	Handler string
+	// MemorySize is in megabytes.
+	MemorySize int
 	Timeout    time.Duration
 	Region     string
 	ARN        string
+	AccountID  string
 
 	// What every invocation carries unless its request says otherwise.
 	TraceID         string
@@ -93,6 +133,9 @@ type Log struct {
 	// Quiet leaves the line out.
 	ReadinessHandler string
 	Quiet            bool
+	// JSON writes platform lines as records, from Level on.
+	JSON  bool
+	Level platformlog.Level
 }
 
 // Address is where to listen, and the setting that moves it.
@@ -108,6 +151,8 @@ type Addresses struct {
 	API     Address
 	Runtime Address
 	RIE     Address
+	// HTTP takes requests that become events.
+	HTTP Address
 }
 
 // Instance is what differs from one start to the next.

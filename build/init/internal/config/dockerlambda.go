@@ -15,7 +15,7 @@ func loadDockerLambda(args []string, env environment, instance Instance) (Config
 	if err != nil {
 		return Config{}, err
 	}
-	function, err := loadFunction(env, "test", "1536")
+	function, err := loadFunction(env, "test", 1536)
 	if err != nil {
 		return Config{}, err
 	}
@@ -38,7 +38,10 @@ func loadDockerLambda(args []string, env environment, instance Instance) (Config
 		instance:    instance,
 	}
 	if env.has("DOCKER_LAMBDA_ENFORCE_PAYLOAD") {
-		cfg.MaxRequest, cfg.MaxResponse = MaxRequestBytes, MaxResponseBytes
+		cfg.Limits = Limits{
+			MaxRequest: maxRequestBytes, MaxEvent: maxEventBytes,
+			MaxResponse: maxResponseBytes, MaxStream: maxStreamBytes,
+		}
 	}
 	cfg.Mode = dockerLambdaMode(env)
 	if cfg.Mode == StayOpen {
@@ -49,7 +52,7 @@ func loadDockerLambda(args []string, env environment, instance Instance) (Config
 		return Config{}, err
 	}
 	cfg.Event, cfg.EventOnStdin = event(flags, env)
-	return cfg, nil
+	return cfg, cfg.addSwitches(env)
 }
 
 func dockerLambdaMode(env environment) Mode {
@@ -108,7 +111,8 @@ func dockerLambdaAddresses(mode Mode, noBootstrap bool, env environment) (Addres
 	if rie != api || rie == "0" {
 		a.RIE = Address{Listen: ":" + rie, Setting: "DOCKER_LAMBDA_RIE_PORT"}
 	}
-	return a, nil
+	a.HTTP, err = httpAddress(env)
+	return a, err
 }
 
 type dockerLambdaFlags struct {

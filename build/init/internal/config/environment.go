@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,6 +34,18 @@ func (e environment) port(name, fallback string) (string, error) {
 	return value, nil
 }
 
+// number reads a whole number of at least least.
+func (e environment) number(name string, fallback, least int, unit string) (int, error) {
+	if !e.has(name) {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(e.get(name))
+	if err != nil || n < least {
+		return 0, usageError("%s is not a number of %s: %q", name, unit, e.get(name))
+	}
+	return n, nil
+}
+
 // watched are the directories that the function's files are in.
 func watched(env environment) []string {
 	if !env.has("DOCKER_LAMBDA_WATCH") {
@@ -54,25 +67,28 @@ func first(values ...string) string {
 // the function's ARN is.
 const defaultAccount = "012345678912"
 
-func loadFunction(env environment, defaultName, defaultMemory string) (Function, error) {
-	seconds, err := strconv.Atoi(first(env.get("AWS_LAMBDA_FUNCTION_TIMEOUT"), "300"))
-	if err != nil || seconds <= 0 {
-		return Function{}, usageError("AWS_LAMBDA_FUNCTION_TIMEOUT is not a number of seconds: %q",
-			env.get("AWS_LAMBDA_FUNCTION_TIMEOUT"))
+func loadFunction(env environment, defaultName string, defaultMemory int) (Function, error) {
+	seconds, err := env.number("AWS_LAMBDA_FUNCTION_TIMEOUT", 300, 1, "seconds")
+	if err != nil {
+		return Function{}, err
+	}
+	memory, err := env.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", defaultMemory, 1, "megabytes")
+	if err != nil {
+		return Function{}, err
 	}
 	f := Function{
 		Name:            first(env.get("AWS_LAMBDA_FUNCTION_NAME"), defaultName),
 		Version:         first(env.get("AWS_LAMBDA_FUNCTION_VERSION"), "$LATEST"),
-		MemorySize:      first(env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), defaultMemory),
+		MemorySize:      memory,
 		Timeout:         time.Duration(seconds) * time.Second,
 		Region:          first(env.get("AWS_REGION"), env.get("AWS_DEFAULT_REGION"), "us-east-1"),
 		TraceID:         env.get("_X_AMZN_TRACE_ID"),
 		ClientContext:   env.get("AWS_LAMBDA_CLIENT_CONTEXT"),
 		CognitoIdentity: env.get("AWS_LAMBDA_COGNITO_IDENTITY"),
 	}
-	account := first(env.get("AWS_ACCOUNT_ID"), defaultAccount)
+	f.AccountID = first(env.get("AWS_ACCOUNT_ID"), defaultAccount)
 	f.ARN = first(env.get("AWS_LAMBDA_FUNCTION_INVOKED_ARN"),
-		"arn:aws:lambda:"+f.Region+":"+account+":function:"+f.Name)
+		"arn:aws:lambda:"+f.Region+":"+f.AccountID+":function:"+f.Name)
 	return f, nil
 }
 
@@ -108,12 +124,27 @@ func (c Config) RuntimeEnvironment(api string) []string {
 	return env.list()
 }
 
+// hiddenFromExtensions are variables of the runtime alone, by Lambda's
+// documentation; as are those that begin with an underscore, in its emulator.
+var hiddenFromExtensions = [...]string{
+	"AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+	"AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+}
+
+// ExtensionEnvironment is the environment of an external extension.
+func (c Config) ExtensionEnvironment(api string) []string {
+	return slices.DeleteFunc(c.RuntimeEnvironment(api), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name[0] == '_' || slices.Contains(hiddenFromExtensions[:], name)
+	})
+}
+
 func (c Config) addFunction(env environment, api string) {
 	f := c.Function
 	env["AWS_LAMBDA_RUNTIME_API"] = api
 	env["AWS_LAMBDA_FUNCTION_NAME"] = f.Name
 	env["AWS_LAMBDA_FUNCTION_VERSION"] = f.Version
-	env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = f.MemorySize
+	env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = strconv.Itoa(f.MemorySize)
 	env["AWS_REGION"] = f.Region
 	env["AWS_DEFAULT_REGION"] = f.Region
 	setDefault(env, "AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")

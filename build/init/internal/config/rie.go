@@ -9,7 +9,7 @@ func loadRIE(args []string, env environment, instance Instance) (Config, error) 
 	if err != nil {
 		return Config{}, err
 	}
-	function, err := loadFunction(env, "test_function", "3008")
+	function, err := loadFunction(env, "test_function", 3008)
 	if err != nil {
 		return Config{}, err
 	}
@@ -19,8 +19,12 @@ func loadRIE(args []string, env environment, instance Instance) (Config, error) 
 	}
 	function.Handler = first(readinessHandler, env.get("AWS_LAMBDA_FUNCTION_HANDLER"), env.get("_HANDLER"))
 
+	http, err := httpAddress(env)
+	if err != nil {
+		return Config{}, err
+	}
 	level := strings.ToLower(first(flags["log-level"], env.get("LOG_LEVEL"), "info"))
-	return Config{
+	cfg := Config{
 		Mode:      RIE,
 		Function:  function,
 		Bootstrap: rieBootstrap(command, env.get("PATH")),
@@ -39,12 +43,14 @@ func loadRIE(args []string, env environment, instance Instance) (Config, error) 
 				Listen:  first(flags["runtime-interface-emulator-address"], "0.0.0.0:8080"),
 				Setting: "--runtime-interface-emulator-address",
 			},
+			HTTP: http,
 		},
-		Watch:       watched(env),
-		MaxResponse: MaxResponseBytes,
-		environ:     env,
-		instance:    instance,
-	}, nil
+		Watch:    watched(env),
+		Limits:   Limits{MaxResponse: maxResponseBytes, MaxStream: maxStreamBytes},
+		environ:  env,
+		instance: instance,
+	}
+	return cfg, cfg.addSwitches(env)
 }
 
 func rieBootstrap(command []string, searchPath string) Bootstrap {

@@ -5,15 +5,16 @@ import (
 	"syscall"
 	"time"
 
+	"imagemill/init/internal/extension"
 	"imagemill/init/internal/process"
-	"imagemill/init/internal/runtimeapi"
+	"imagemill/init/internal/telemetry"
 )
 
-// environment is one execution environment: a runtime, started when it is
-// needed, that serves one invocation at a time.
+// environment is one execution environment: a runtime and its extensions,
+// started when they are needed.
 type environment struct {
 	Settings
-	api *runtimeapi.Server
+	place *Place
 	// tail holds the end of the runtime's output.
 	tail process.Tail
 
@@ -24,14 +25,16 @@ type environment struct {
 	// last is the runtime before this one.
 	last   *runtime
 	closed bool
+	// slow: the last init took longer than the init phase may, and the next
+	// one is part of an invocation, as on Lambda.
+	slow bool
 }
 
-func newEnvironment(settings Settings, api *runtimeapi.Server) *environment {
-	env := &environment{Settings: settings, api: api}
+func newEnvironment(settings Settings, place *Place) *environment {
+	env := &environment{Settings: settings, place: place}
 	if settings.Launch == nil {
 		// A runtime of somebody else's may come at any time.
-		env.runtime = newRuntime(nil)
-		api.Attach(env.runtime.session)
+		env.prewarm()
 	}
 	return env
 }
@@ -52,7 +55,8 @@ func (env *environment) ensureRuntime() (*runtime, error) {
 		return env.runtime, nil
 	}
 	if env.runtime != nil {
-		env.runtime.kill()
+		env.slow = env.runtime.tooSlow()
+		env.runtime.kill(failureReason)
 		env.last, env.runtime = env.runtime, nil
 	}
 	if env.closed {
@@ -62,27 +66,44 @@ func (env *environment) ensureRuntime() (*runtime, error) {
 		env.last.awaitEnd()
 		env.last = nil
 	}
-	fresh := newRuntime(nil)
-	// The runtime may ask before Launch has returned.
-	env.api.Attach(fresh.session)
-	if env.Launch != nil {
-		child, err := env.Launch(&env.tail)
-		if err != nil {
-			fresh.session.Close()
-			return nil, err
-		}
-		fresh.adopt(child)
-		env.Debug("runtime %d started", child.PID())
+	env.runtime = env.newRuntime()
+	return env.runtime, nil
+}
+
+func (env *environment) newRuntime() *runtime {
+	rt := newRuntime(env.place.API.Open())
+	rt.bus = telemetry.NewBus(env.Debug)
+	rt.extensions = env.newRegistry(rt)
+	env.place.extensions.Store(rt.extensions)
+	limit := env.InitTimeout
+	if env.slow {
+		rt.inInvoke, limit = true, env.Timeout
 	}
-	env.runtime = fresh
-	return fresh, nil
+	if env.Suspended || env.Launch == nil {
+		limit = 0
+	}
+	go rt.init(env, limit)
+	return rt
+}
+
+func (env *environment) newRegistry(rt *runtime) *extension.Registry {
+	launch := Launch{Address: env.place.Address, Tail: &env.tail, Bus: rt.bus}
+	return extension.New(extension.Settings{
+		Function:     env.Function,
+		Launch:       func(path string) (*process.Child, error) { return env.LaunchExtension(path, launch) },
+		Subscribe:    rt.subscribe,
+		Subscribed:   func(name string, types []string) { env.tellSubscription(rt, name, types) },
+		Unsubscribed: rt.bus.Unsubscribe,
+		NewID:        env.NewID,
+	})
 }
 
 // drop ends a runtime that is of no more use.
-func (env *environment) drop(rt *runtime) {
-	rt.kill()
+func (env *environment) drop(rt *runtime, reason string) {
+	rt.kill(reason)
 	env.mu.Lock()
 	if env.runtime == rt {
+		env.slow = rt.tooSlow()
 		env.last, env.runtime = rt, nil
 	}
 	closed := env.closed
@@ -101,6 +122,13 @@ func (env *environment) kill() {
 	}
 }
 
+// Why an environment ends, in the words that extensions are told.
+const (
+	spindownReason = "spindown"
+	timeoutReason  = "timeout"
+	failureReason  = "failure"
+)
+
 // terminate ends the runtime for good: with a SIGTERM first if there is
 // patience for it.
 func (env *environment) terminate(patience time.Duration) {
@@ -111,18 +139,24 @@ func (env *environment) terminate(patience time.Duration) {
 	if rt == nil {
 		return
 	}
-	if rt.child != nil && patience > 0 {
-		rt.child.Signal(syscall.SIGTERM)
+	if child := rt.process(); child != nil && patience > 0 {
+		child.Signal(syscall.SIGTERM)
 		timer := time.NewTimer(patience)
 		defer timer.Stop()
 		select {
-		case <-rt.exited:
+		case <-child.Done():
 		case <-timer.C:
 		}
 	}
+	env.mu.Lock()
 	rt.condemn()
-	if rt.child == nil {
-		rt.session.Close()
+	env.mu.Unlock()
+	if patience > 0 {
+		rt.bus.Flush(time.Now().Add(patience))
+	}
+	rt.kill(spindownReason)
+	if rt.extensions.Any() {
+		rt.awaitEnd()
 	}
 }
 
@@ -133,11 +167,14 @@ func (env *environment) serve(inv *Invocation, early func(*Outcome)) *Outcome {
 	}
 	a := &attempt{env: env, inv: inv, began: time.Now()}
 	out := a.run()
-	duration := min(time.Since(a.began), env.Timeout)
-	if a.finished {
+	duration := time.Since(a.began)
+	if !env.Suspended {
+		duration = min(duration, env.Timeout)
+	}
+	if a.fatal != "" && a.rt != nil {
 		// Before the answer: the caller may be sure that it has stopped.
 		a.rt.peakMemory(env.Timeout)
-		env.drop(a.rt)
+		env.drop(a.rt, a.fatal)
 	}
 	if inv.Tail {
 		a.drain()
@@ -146,7 +183,8 @@ func (env *environment) serve(inv *Invocation, early func(*Outcome)) *Outcome {
 	if early != nil {
 		early(out)
 	}
-	a.report(duration)
+	a.awaitExtensions()
+	a.report(out, duration)
 	env.Debug("invocation %s: outcome %d, %d bytes", inv.RequestID, out.Kind, len(out.Body))
 	return out
 }

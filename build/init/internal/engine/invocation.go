@@ -2,9 +2,12 @@ package engine
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"imagemill/init/internal/extension"
 	"imagemill/init/internal/process"
 	"imagemill/init/internal/runtimeapi"
 )
@@ -19,6 +22,8 @@ type Invocation struct {
 	Payload         []byte
 	// Tail asks for the end of the log in the Outcome.
 	Tail bool
+	// Taker, unless nil, gets a streamed response as it comes.
+	Taker runtimeapi.Taker
 }
 
 // Kind is how an invocation ended.
@@ -39,6 +44,10 @@ const (
 	StartFailure
 	// ResponseTooLarge: the response was beyond the limit.
 	ResponseTooLarge
+	// ExtensionFailure: an extension took the environment down.
+	ExtensionFailure
+	// Throttled: no environment was free.
+	Throttled
 	// Unavailable: the program is ending.
 	Unavailable
 )
@@ -51,32 +60,72 @@ type Outcome struct {
 	RequestID string
 	Kind      Kind
 	Body      []byte
+	// ContentType is what the runtime said of the body, if anything.
+	ContentType string
+	// Streamed: the invocation's Taker has had the response; Body then is
+	// the error that it ended with, if any.
+	Streamed bool
+	// Size is that of the response, wherever it went.
+	Size int64
 	// FunctionError is the value of X-Amz-Function-Error, if any.
 	FunctionError string
+	// ErrorType is Lambda's word for what went wrong, in its records.
+	ErrorType string
 	// Message is the plain text of a timeout.
 	Message string
 	// LogResult is the end of the log, base64.
 	LogResult string
+
+	// refusal is why the invocation was not even tried.
+	refusal error
 }
 
 func answered(id string, a runtimeapi.Answer, maxResponse int64) *Outcome {
+	var out *Outcome
 	switch {
 	case a.TooLarge:
 		message := fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)
-		return failure(id, ResponseTooLarge, "Function.ResponseSizeTooLarge", message)
+		out = failure(id, ResponseTooLarge, "Function.ResponseSizeTooLarge", message)
 	case a.Truncated:
-		return failure(id, FunctionError, "Runtime.TruncatedResponse",
+		out = failure(id, FunctionError, "Runtime.TruncatedResponse",
 			"RequestId: "+id+" Error: the runtime's answer broke off")
-	}
-	out := &Outcome{RequestID: id, Body: a.Body, LogResult: a.LogResult}
-	if a.Failed {
-		out.Kind = FunctionError
-		out.FunctionError = a.ErrorType
-		if out.FunctionError == "" {
-			out.FunctionError = unhandled
+	default:
+		out = &Outcome{RequestID: id, Body: a.Body, ContentType: a.ContentType, LogResult: a.LogResult}
+		if a.Failed {
+			out.Kind, out.ErrorType = FunctionError, knownErrorType(a.ErrorType)
+			out.FunctionError = a.ErrorType
+			if out.FunctionError == "" {
+				out.FunctionError = unhandled
+			}
 		}
 	}
+	out.Streamed, out.Size = a.Streamed, a.Size
 	return out
+}
+
+// knownErrorType is how Lambda records the error type that a runtime names:
+// as it is when it is one of Lambda's form.
+func knownErrorType(given string) string {
+	category, reason, _ := strings.Cut(given, ".")
+	switch {
+	case (category == "Runtime" || category == "Function") && isReason(reason):
+		return given
+	case category == "Function":
+		return "Function.Unknown"
+	default:
+		return "Runtime.Unknown"
+	}
+}
+
+// isReason is whether s is letters, with a capital first.
+func isReason(s string) bool {
+	for i := 0; i < len(s); i++ {
+		capital := 'A' <= s[i] && s[i] <= 'Z'
+		if !capital && (i == 0 || s[i] < 'a' || s[i] > 'z') {
+			return false
+		}
+	}
+	return len(s) > 1
 }
 
 func initFailed(id string, a runtimeapi.Answer, maxResponse int64) *Outcome {
@@ -104,9 +153,27 @@ func notStarted(id, errorType string, err error) *Outcome {
 	return failure(id, StartFailure, errorType, "RequestId: "+id+" Error: "+err.Error())
 }
 
-func unavailable(id string) *Outcome {
-	return failure(id, Unavailable, "ServiceException", "RequestId: "+id+" Error: the emulator is shutting down")
+func extensionFailed(id string, f extension.Failure) *Outcome {
+	return failure(id, ExtensionFailure, f.Type, "RequestId: "+id+" Error: "+f.Message)
 }
+
+// refused is the outcome of an invocation that was not even tried.
+func refused(id string, err error) *Outcome {
+	var out *Outcome
+	switch {
+	case errors.Is(err, errThrottled):
+		out = &Outcome{RequestID: id, Kind: Throttled, Body: throttledBody}
+	case errors.Is(err, errClosing):
+		out = failure(id, Unavailable, "ServiceException", "RequestId: "+id+" Error: "+err.Error())
+	default:
+		out = failure(id, StartFailure, "ServiceException", "RequestId: "+id+" Error: "+err.Error())
+	}
+	out.refusal = err
+	return out
+}
+
+// throttledBody is Lambda's answer to one invocation too many.
+var throttledBody = []byte(`{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}`)
 
 func failure(id string, kind Kind, errorType, message string) *Outcome {
 	return &Outcome{
@@ -114,6 +181,7 @@ func failure(id string, kind Kind, errorType, message string) *Outcome {
 		Kind:          kind,
 		Body:          runtimeapi.ErrorBody(errorType, message),
 		FunctionError: unhandled,
+		ErrorType:     errorType,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"imagemill/init/internal/process"
 	"imagemill/init/internal/runtimeapi"
 )
 
@@ -37,7 +38,8 @@ func TestOutcome(t *testing.T) {
 }
 
 func TestInvokeAfterClose(t *testing.T) {
-	e := New(Settings{}, runtimeapi.NewServer(runtimeapi.DockerLambda, 0))
+	launch := func(Launch) (*process.Child, error) { return nil, errors.New("not to be started") }
+	e := New(Settings{Launch: launch}, &Place{API: runtimeapi.NewServer(runtimeapi.Settings{})})
 	e.Close(0)
 	if out := e.Invoke(&Invocation{RequestID: "id"}, nil); out.Kind != Unavailable {
 		t.Errorf("expected Unavailable, found %+v", out)

@@ -2,24 +2,44 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 )
 
-// pool hands out environments in the order of asking. Of several idle ones it
-// takes the one used last: its runtime is the warmest.
+var (
+	errClosing   = errors.New("the emulator is shutting down")
+	errThrottled = errors.New("Rate Exceeded.") // Lambda's wording
+)
+
+// pool hands out environments in the order of asking, each to as many at a
+// time as it can serve. Of several idle ones it takes the one used last: its
+// runtime is the warmest.
 type pool struct {
-	mu      sync.Mutex
+	grow func() (*environment, error)
+
+	mu sync.Mutex
+	// idle has an environment once for each invocation it can still take.
 	idle    []*environment
 	waiting []chan *environment
-	closed  bool
+	// growth is how many environments there may still be made.
+	growth     int
+	sideBySide int
+	closed     bool
 
 	// busy counts what is under way; settled is closed when that is nothing.
 	busy    int
 	settled chan struct{}
 }
 
-func newPool(environments ...*environment) *pool {
-	return &pool{idle: environments}
+func newPool(sideBySide, limit int, first *environment, grow func() (*environment, error)) *pool {
+	sideBySide = max(sideBySide, 1)
+	return &pool{
+		grow:       grow,
+		growth:     max(limit, 1) - 1,
+		sideBySide: sideBySide,
+		idle:       slices.Repeat([]*environment{first}, sideBySide),
+	}
 }
 
 // enter announces something that leave ends.
@@ -57,23 +77,50 @@ func (p *pool) settle(ctx context.Context) {
 	}
 }
 
-// acquire waits for an environment; nil when the pool is closed.
-func (p *pool) acquire() *environment {
+// acquire returns an environment, a new one if there may be more, or waits for
+// one unless it is to throttle.
+func (p *pool) acquire(throttle bool) (*environment, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil
+		return nil, errClosing
 	}
 	if last := len(p.idle) - 1; last >= 0 {
 		env := p.idle[last]
 		p.idle = p.idle[:last]
 		p.mu.Unlock()
-		return env
+		return env, nil
+	}
+	if p.growth > 0 {
+		p.growth--
+		p.mu.Unlock()
+		return p.add()
+	}
+	if throttle {
+		p.mu.Unlock()
+		return nil, errThrottled
 	}
 	turn := make(chan *environment, 1)
 	p.waiting = append(p.waiting, turn)
 	p.mu.Unlock()
-	return <-turn
+	if env := <-turn; env != nil {
+		return env, nil
+	}
+	return nil, errClosing
+}
+
+func (p *pool) add() (*environment, error) {
+	env, err := p.grow()
+	if err != nil {
+		p.mu.Lock()
+		p.growth++
+		p.mu.Unlock()
+		return nil, err
+	}
+	for range p.sideBySide - 1 {
+		p.release(env)
+	}
+	return env, nil
 }
 
 func (p *pool) release(env *environment) {

@@ -1,35 +1,36 @@
 package invokeapi
 
-import "net/http"
+import "imagemill/init/internal/wire"
 
 // exposedHeaders are those that Lambda lets a browser's script read.
 const exposedHeaders = "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date," +
 	"x-amz-log-result,x-amz-function-error"
 
 // allowOrigin answers a browser's cross-origin call.
-func allowOrigin(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Origin") == "" {
-		return
+func allowOrigin(header wire.Header, x *wire.Exchange) wire.Header {
+	if x.Header.Get("Origin") == "" {
+		return header
 	}
-	setHeader(w, "Access-Control-Allow-Origin", "*")
-	setHeader(w, "Access-Control-Expose-Headers", exposedHeaders)
+	return append(header,
+		wire.Field{Name: "Access-Control-Allow-Origin", Value: "*"},
+		wire.Field{Name: "Access-Control-Expose-Headers", Value: exposedHeaders})
 }
 
 // servePreflight answers a browser that asks whether it may call.
-func servePreflight(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Origin") == "" {
-		w.WriteHeader(http.StatusForbidden)
+func servePreflight(x *wire.Exchange) {
+	if x.Header.Get("Origin") == "" {
+		_ = x.Reply(403, nil, nil)
 		return
 	}
-	allowOrigin(w, r)
-	setHeader(w, "Access-Control-Max-Age", "172800")
-	echo(w, r, "Access-Control-Request-Headers", "Access-Control-Allow-Headers")
-	echo(w, r, "Access-Control-Request-Method", "Access-Control-Allow-Methods")
-	w.WriteHeader(http.StatusOK)
+	header := append(allowOrigin(nil, x), wire.Field{Name: "Access-Control-Max-Age", Value: "172800"})
+	header = echo(header, x, "Access-Control-Request-Headers", "Access-Control-Allow-Headers")
+	header = echo(header, x, "Access-Control-Request-Method", "Access-Control-Allow-Methods")
+	_ = x.Reply(200, header, nil)
 }
 
-func echo(w http.ResponseWriter, r *http.Request, asked, allowed string) {
-	if value := r.Header.Get(asked); value != "" {
-		setHeader(w, allowed, value)
+func echo(header wire.Header, x *wire.Exchange, asked, allowed string) wire.Header {
+	if value := x.Header.Get(asked); value != "" {
+		return append(header, wire.Field{Name: allowed, Value: value})
 	}
+	return header
 }

@@ -6,12 +6,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
 	"imagemill/init/internal/engine"
 	"imagemill/init/internal/runtimeapi"
+	"imagemill/init/internal/wire"
 )
 
 // Dialect is whose answers the API gives where the two differ.
@@ -42,12 +42,17 @@ type Function struct {
 
 // Handler is the API's HTTP side.
 type Handler struct {
-	Dialect    Dialect
-	Function   Function
-	Invoker    Invoker
+	Dialect  Dialect
+	Function Function
+	Invoker  Invoker
+	// MaxRequest and MaxEvent limit payloads, of those whose caller waits and
+	// of the others, in bytes; 0 does not.
 	MaxRequest int64
+	MaxEvent   int64
 	// NewID makes request ids.
 	NewID func() string
+	// CallersID takes a caller's X-Amzn-RequestId for the request's.
+	CallersID bool
 	// Debug writes a line for those who look for a fault.
 	Debug func(format string, args ...any)
 }
@@ -56,122 +61,134 @@ type Handler struct {
 // to leave.
 const bodyTimeout = 5 * time.Minute
 
-// ServeHTTP answers one call.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.Method == http.MethodOptions:
-		servePreflight(w, r)
-	case !isInvocationPath(r.URL.EscapedPath()):
-		h.serveUnknown(w, r)
-	case r.Method != http.MethodPost:
-		methodNotAllowed(w)
-	default:
-		h.serveInvocation(w, r)
-	}
-}
-
-// isInvocationPath is whether path is that of an invocation. The name, one
-// segment, is any: there is one function here. It may be an ARN with its
-// colons encoded.
-func isInvocationPath(path string) bool {
-	rest, ok := strings.CutPrefix(path, "/2015-03-31/functions/")
-	if !ok {
-		return false
-	}
-	name, ok := strings.CutSuffix(rest, "/invocations")
-	return ok && name != "" && !strings.Contains(name, "/")
-}
-
-func (h *Handler) serveUnknown(w http.ResponseWriter, r *http.Request) {
-	if h.Dialect == Emulator || strings.HasPrefix(r.URL.Path, runtimeapi.Prefix) {
-		http.NotFound(w, r)
+// Serve answers one call.
+func (h *Handler) Serve(x *wire.Exchange) {
+	if x.Method == "OPTIONS" {
+		servePreflight(x)
 		return
 	}
-	methodNotAllowed(w)
+	operation := operationOf(x.Path)
+	switch {
+	case operation == unknown && (h.Dialect == Emulator || strings.HasPrefix(x.Path, runtimeapi.Prefix)):
+		runtimeapi.NotFound(x)
+	case operation == unknown || x.Method != "POST":
+		_ = x.Reply(405, wire.Header{{Name: "Allow", Value: "OPTIONS"}}, nil)
+	default:
+		h.serveInvocation(x, operation)
+	}
 }
 
-func methodNotAllowed(w http.ResponseWriter) {
-	w.Header().Set("Allow", http.MethodOptions)
-	w.WriteHeader(http.StatusMethodNotAllowed)
+// operation is what a path asks for.
+type operation int
+
+const (
+	unknown operation = iota
+	invoke
+	invokeStreaming
+	invokeAsync // the API of 2014
+)
+
+// operationOf tells by the path. The function's name in it, one segment, is
+// any: there is one function here. It may be an ARN, its colons encoded or
+// not.
+func operationOf(path string) operation {
+	for _, o := range []struct {
+		prefix, suffix string
+		operation      operation
+	}{
+		{"/2015-03-31/functions/", "/invocations", invoke},
+		{"/2021-11-15/functions/", "/response-streaming-invocations", invokeStreaming},
+		{"/2014-11-13/functions/", "/invoke-async", invokeAsync},
+		{"/2014-11-13/functions/", "/invoke-async/", invokeAsync},
+	} {
+		rest, ok := strings.CutPrefix(path, o.prefix)
+		if !ok {
+			continue
+		}
+		name, ok := strings.CutSuffix(rest, o.suffix)
+		if ok && name != "" && !strings.Contains(name, "/") {
+			return o.operation
+		}
+	}
+	return unknown
 }
 
-func (h *Handler) serveInvocation(w http.ResponseWriter, r *http.Request) {
-	allowOrigin(w, r)
+func (h *Handler) serveInvocation(x *wire.Exchange, operation operation) {
 	inv := &engine.Invocation{
-		RequestID:       h.NewID(),
-		TraceID:         h.traceID(r),
+		RequestID:       h.requestID(x),
+		TraceID:         h.traceID(x),
 		ClientContext:   h.Function.ClientContext,
 		CognitoIdentity: h.Function.CognitoIdentity,
-		TenantID:        r.Header.Get("X-Amz-Tenant-Id"),
-		Tail:            r.Header.Get("X-Amz-Log-Type") == "Tail",
+		TenantID:        x.Header.Get("X-Amz-Tenant-Id"),
+		Tail:            x.Header.Get("X-Amz-Log-Type") == "Tail",
 	}
-	if encoded := r.Header.Get("X-Amz-Client-Context"); encoded != "" {
+	if encoded := x.Header.Get("X-Amz-Client-Context"); encoded != "" {
 		context, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
-			h.refuseClientContext(w, err)
+			h.refuseClientContext(x, err)
 			return
 		}
 		inv.ClientContext = string(context)
 	}
-	payload, err := h.readPayload(w, r)
+	invocationType := x.Header.Get("X-Amz-Invocation-Type")
+	limit := h.MaxRequest
+	if operation == invokeAsync || invocationType == "Event" {
+		limit = h.MaxEvent
+	}
+	payload, err := x.ReadAll(limit, bodyTimeout)
 	if err != nil {
-		h.refusePayload(w, err)
+		h.refusePayload(x, err, limit)
 		return
 	}
 	inv.Payload = payload
-	switch r.Header.Get("X-Amz-Invocation-Type") {
-	case "DryRun":
-		h.commonHeaders(w, inv)
-		w.WriteHeader(http.StatusNoContent)
-	case "Event":
-		h.commonHeaders(w, inv)
-		setHeader(w, "X-Amzn-Trace-Id", inv.TraceID)
-		w.WriteHeader(http.StatusAccepted)
+	switch {
+	case operation == invokeAsync:
+		h.replyJSON(x, 202, h.header(x, inv), []byte(`{"Status":202}`))
+		h.Invoker.InvokeLater(inv)
+	case invocationType == "DryRun":
+		_ = x.Reply(204, h.header(x, inv), nil)
+	case operation == invokeStreaming:
+		h.stream(x, inv)
+	case invocationType == "Event":
+		_ = x.Reply(202, append(h.header(x, inv), wire.Field{Name: "X-Amzn-Trace-Id", Value: inv.TraceID}), nil)
 		h.Invoker.InvokeLater(inv)
 	default:
-		h.invoke(w, inv)
+		h.invoke(x, inv)
 	}
 }
 
-func (h *Handler) traceID(r *http.Request) string {
-	// docker-lambda's API does not read the header.
-	if trace := r.Header.Get("X-Amzn-Trace-Id"); trace != "" && h.Dialect == Emulator {
+func (h *Handler) requestID(x *wire.Exchange) string {
+	if id := x.Header.Get("X-Amzn-RequestId"); h.CallersID && id != "" {
+		return id
+	}
+	return h.NewID()
+}
+
+func (h *Handler) traceID(x *wire.Exchange) string {
+	if h.Dialect == DockerLambda {
+		// docker-lambda's API does not read the header.
+		return h.Function.TraceID
+	}
+	if trace := x.Header.Get("X-Amzn-Trace-Id"); trace != "" {
 		return trace
 	}
 	return h.Function.TraceID
 }
 
-// readPayload reads the request's body; a caller that stalls is not waited
-// for without end.
-func (h *Handler) readPayload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength == 0 {
-		return nil, nil
-	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		h.Debug("no deadline for a request: %v", err)
-	}
-	body, err := runtimeapi.ReadBody(r, h.MaxRequest)
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		h.Debug("no end of a deadline: %v", err)
-	}
-	return body, err
-}
-
-func (h *Handler) refuseClientContext(w http.ResponseWriter, err error) {
+func (h *Handler) refuseClientContext(x *wire.Exchange, err error) {
 	if h.Dialect == Emulator {
-		w.WriteHeader(http.StatusInternalServerError)
+		_ = x.Reply(500, nil, nil)
 		return
 	}
-	writeJSON(w, http.StatusBadRequest, runtimeapi.ErrorBody("ClientContextDecodingError", err.Error()))
+	h.replyJSON(x, 400, allowOrigin(nil, x), runtimeapi.ErrorBody("ClientContextDecodingError", err.Error()))
 }
 
-func (h *Handler) refusePayload(w http.ResponseWriter, err error) {
-	if errors.Is(err, runtimeapi.ErrTooLarge) {
-		message := fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", h.MaxRequest)
-		setHeader(w, "X-Amzn-Errortype", "RequestTooLargeException")
-		writeJSON(w, http.StatusRequestEntityTooLarge, runtimeapi.ErrorBody("RequestTooLargeException", message))
+func (h *Handler) refusePayload(x *wire.Exchange, err error, limit int64) {
+	if errors.Is(err, wire.ErrTooLarge) {
+		message := fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", limit)
+		header := append(allowOrigin(nil, x), errorTypeField("RequestTooLargeException"))
+		h.replyJSON(x, 413, header, runtimeapi.ErrorBody("RequestTooLargeException", message))
 		return
 	}
-	writeJSON(w, http.StatusInternalServerError, runtimeapi.ErrorBody("BodyReadError", err.Error()))
+	h.replyJSON(x, 500, allowOrigin(nil, x), runtimeapi.ErrorBody("BodyReadError", err.Error()))
 }

@@ -1,11 +1,10 @@
 package invokeapi
 
 import (
-	"net/http"
-	"strconv"
 	"time"
 
 	"imagemill/init/internal/engine"
+	"imagemill/init/internal/wire"
 )
 
 // smallBody is what fits into a connection's buffers: writing it does not
@@ -18,80 +17,100 @@ const smallReplyTimeout = 2 * time.Second
 
 // invoke runs inv and writes its outcome: a small one before the log lines of
 // the invocation, a large one after the environment is free for others.
-func (h *Handler) invoke(w http.ResponseWriter, inv *engine.Invocation) {
+func (h *Handler) invoke(x *wire.Exchange, inv *engine.Invocation) {
 	replied := false
 	out := h.Invoker.Invoke(inv, func(out *engine.Outcome) {
 		if len(out.Body) <= smallBody {
 			replied = true
-			h.reply(w, inv, out, smallReplyTimeout)
+			h.reply(x, inv, out, smallReplyTimeout)
 		}
 	})
 	if !replied {
-		h.reply(w, inv, out, bodyTimeout)
+		h.reply(x, inv, out, bodyTimeout)
 	}
 }
 
-func (h *Handler) reply(w http.ResponseWriter, inv *engine.Invocation, out *engine.Outcome, limit time.Duration) {
-	control := http.NewResponseController(w)
-	if err := control.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-		h.Debug("no deadline for a reply: %v", err)
+func (h *Handler) reply(x *wire.Exchange, inv *engine.Invocation, out *engine.Outcome, limit time.Duration) {
+	status, body := h.form(out)
+	header := append(h.header(x, inv),
+		wire.Field{Name: "X-Amz-Executed-Version", Value: h.Function.Version},
+		wire.Field{Name: "X-Amzn-Trace-Id", Value: inv.TraceID})
+	switch {
+	case h.Dialect == DockerLambda || status >= 429:
+		header = append(header, jsonType)
+	default:
+		// AWS's emulator says nothing of the type, and its server finds out.
+		header = append(header, wire.Field{Name: "Content-Type", Value: sniff(body)})
 	}
-	h.commonHeaders(w, inv)
-	setHeader(w, "X-Amz-Executed-Version", h.Function.Version)
-	setHeader(w, "X-Amzn-Trace-Id", inv.TraceID)
 	if inv.Tail {
-		setHeader(w, "X-Amz-Log-Result", out.LogResult)
+		header = append(header, wire.Field{Name: "X-Amz-Log-Result", Value: out.LogResult})
 	}
 	if out.FunctionError != "" {
-		setHeader(w, "X-Amz-Function-Error", out.FunctionError)
+		header = append(header, wire.Field{Name: "X-Amz-Function-Error", Value: out.FunctionError})
 	}
-	status, body := h.form(out)
-	setHeader(w, "Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
+	header = append(header, refusalFields(out)...)
 	// A caller that is gone does not need the answer.
-	_, _ = w.Write(body)
-	if err := control.Flush(); err != nil {
+	if err := x.ReplyWithin(limit, status, header, body); err != nil {
 		h.Debug("a reply was not taken: %v", err)
-	}
-	if err := control.SetWriteDeadline(time.Time{}); err != nil {
-		h.Debug("no end of a deadline: %v", err)
 	}
 }
 
 // form is what an outcome looks like in the API's dialect.
 func (h *Handler) form(out *engine.Outcome) (status int, body []byte) {
-	if out.Kind == engine.Unavailable {
-		return http.StatusServiceUnavailable, out.Body
-	}
-	if h.Dialect == DockerLambda {
-		return http.StatusOK, out.Body
-	}
-	switch out.Kind {
-	case engine.Timeout:
-		return http.StatusOK, []byte(out.Message)
-	case engine.RuntimeExit, engine.InitError, engine.StartFailure:
-		return http.StatusBadGateway, out.Body
+	switch {
+	case out.Kind == engine.Unavailable:
+		return 503, out.Body
+	case out.Kind == engine.Throttled:
+		return 429, out.Body
+	case h.Dialect == DockerLambda:
+		return 200, out.Body
+	case out.Kind == engine.Timeout:
+		return 200, []byte(out.Message)
+	case out.Kind == engine.RuntimeExit, out.Kind == engine.InitError, out.Kind == engine.StartFailure,
+		out.Kind == engine.ExtensionFailure:
+		return 502, out.Body
 	default:
-		return http.StatusOK, out.Body
+		return 200, out.Body
 	}
 }
 
-// commonHeaders are those of every accepted call. The emulator's answers say
-// nothing of their type: as with AWS's, it is found out from the body.
-func (h *Handler) commonHeaders(w http.ResponseWriter, inv *engine.Invocation) {
-	if h.Dialect == DockerLambda {
-		setHeader(w, "Content-Type", "application/json")
+// refusalFields are those of an invocation that was not tried.
+func refusalFields(out *engine.Outcome) wire.Header {
+	switch out.Kind {
+	case engine.Throttled:
+		return wire.Header{errorTypeField("TooManyRequestsException"), {Name: "Retry-After", Value: "1"}}
+	case engine.Unavailable:
+		return wire.Header{errorTypeField("ServiceException")}
+	default:
+		return nil
 	}
-	setHeader(w, "X-Amzn-Requestid", inv.RequestID)
-	setHeader(w, "X-Amzn-Remapped-Content-Length", "0")
 }
 
-// setHeader sets a header whose name is in canonical form already.
-func setHeader(w http.ResponseWriter, name, value string) { w.Header()[name] = []string{value} }
+var jsonType = wire.Field{Name: "Content-Type", Value: "application/json"}
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	setHeader(w, "Content-Type", "application/json")
-	setHeader(w, "Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+func errorTypeField(errorType string) wire.Field {
+	return wire.Field{Name: "X-Amzn-ErrorType", Value: errorType}
+}
+
+// header are the fields of every accepted call.
+func (h *Handler) header(x *wire.Exchange, inv *engine.Invocation) wire.Header {
+	header := append(make(wire.Header, 0, 12),
+		wire.Field{Name: "X-Amzn-Requestid", Value: inv.RequestID},
+		wire.Field{Name: "X-Amzn-Remapped-Content-Length", Value: "0"})
+	return allowOrigin(header, x)
+}
+
+func (h *Handler) replyJSON(x *wire.Exchange, status int, header wire.Header, body []byte) {
+	_ = x.Reply(status, append(header, jsonType), body)
+}
+
+// sniff tells text from anything else by the control characters that text does
+// not have.
+func sniff(body []byte) string {
+	for _, c := range body[:min(len(body), 512)] {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b {
+			return "application/octet-stream"
+		}
+	}
+	return "text/plain; charset=utf-8"
 }

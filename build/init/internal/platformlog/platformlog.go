@@ -6,7 +6,10 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+
+	"imagemill/init/internal/telemetry"
 )
 
 const (
@@ -14,24 +17,33 @@ const (
 	reset = "\x1b[0m"
 )
 
+// Format is how platform lines are written.
+type Format struct {
+	// Color makes them green.
+	Color bool
+	// JSON writes records in their place, from Level on.
+	JSON  bool
+	Level Level
+}
+
 // Logger writes platform lines, each with one write, so that they neither
 // mix with the runtime's nor reach a reader in parts.
 type Logger struct {
-	to    io.Writer
-	color bool
+	to io.Writer
+	Format
 }
 
 // New returns a Logger that writes to w.
-func New(w io.Writer, color bool) *Logger { return &Logger{to: w, color: color} }
+func New(w io.Writer, format Format) *Logger { return &Logger{w, format} }
 
 // Report is what an END and REPORT line tell.
 type Report struct {
 	RequestID string
 	// Init is the duration of the init phase; 0 when there was none.
-	Init       time.Duration
-	Duration   time.Duration
-	MemorySize string
-	// PeakMemory is in bytes.
+	Init     time.Duration
+	Duration time.Duration
+	// MemorySize is in megabytes, PeakMemory in bytes.
+	MemorySize int
 	PeakMemory int64
 }
 
@@ -49,12 +61,40 @@ func (l *Logger) End(r Report) {
 // Line writes a line as the other platform lines.
 func (l *Logger) Line(text string) { l.write(l.line(nil, text)) }
 
+// InitReport writes how an init ended that went wrong. phase is init, or
+// invoke when it was part of an invocation.
+func (l *Logger) InitReport(d time.Duration, phase, status, errorType string) {
+	line := append([]byte("INIT_REPORT Init Duration: "), appendMilliseconds(nil, d)...)
+	line = append(line, " ms\tPhase: "+phase+"\tStatus: "+status...)
+	if errorType != "" {
+		line = append(line, "\tError Type: "+errorType...)
+	}
+	l.Line(string(line))
+}
+
+// Extension writes that an extension is ready.
+func (l *Logger) Extension(name string, events []string) {
+	l.Line("EXTENSION\tName: " + name + "\tState: Ready\tEvents: [" + strings.Join(events, ", ") + "]")
+}
+
+// Subscription writes that an extension gets telemetry of those types.
+func (l *Logger) Subscription(name string, types []string) {
+	l.Line("TELEMETRY\tName: " + name + "\tState: Subscribed\tTypes: [" + strings.Join(types, ", ") + "]")
+}
+
+// Record writes a record, if its level is enough.
+func (l *Logger) Record(level Level, e telemetry.Event) {
+	if level >= l.Level {
+		l.write(append(e.AppendJSON(make([]byte, 0, 512)), '\n'))
+	}
+}
+
 func (l *Logger) line(out []byte, text string) []byte {
-	if l.color {
+	if l.Color {
 		out = append(out, green...)
 	}
 	out = append(out, text...)
-	if l.color {
+	if l.Color {
 		out = append(out, reset...)
 	}
 	return append(out, '\n')
@@ -66,7 +106,6 @@ func (l *Logger) write(out []byte) {
 }
 
 func reportLine(r Report) string {
-	const megabyte = 1 << 20
 	line := make([]byte, 0, 256)
 	line = append(line, "REPORT RequestId: "...)
 	line = append(line, r.RequestID...)
@@ -79,14 +118,20 @@ func reportLine(r Report) string {
 	line = append(line, "Duration: "...)
 	line = appendMilliseconds(line, r.Duration)
 	line = append(line, " ms\tBilled Duration: "...)
-	line = strconv.AppendInt(line, int64(math.Ceil(milliseconds(r.Duration))), 10)
+	line = strconv.AppendInt(line, Billed(r.Duration), 10)
 	line = append(line, " ms\tMemory Size: "...)
-	line = append(line, r.MemorySize...)
+	line = strconv.AppendInt(line, int64(r.MemorySize), 10)
 	line = append(line, " MB\tMax Memory Used: "...)
-	line = strconv.AppendInt(line, (r.PeakMemory+megabyte-1)/megabyte, 10)
+	line = strconv.AppendInt(line, Megabytes(r.PeakMemory), 10)
 	line = append(line, " MB\t"...)
 	return string(line)
 }
+
+// Megabytes are those that bytes take.
+func Megabytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
+
+// Billed is what Lambda bills for a duration, in milliseconds.
+func Billed(d time.Duration) int64 { return int64(math.Ceil(milliseconds(d))) }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 

@@ -17,8 +17,18 @@ type Event struct {
 	// Tail tells runtimes that keep their own log (docker-lambda's old
 	// mocks) that the caller wants the end of it.
 	Tail bool
+	// Taker, unless nil, gets a streamed response as it comes.
+	Taker Taker
 
-	answered chan Answer
+	answering bool
+	answered  chan Answer
+}
+
+// Taker takes the pieces of a streamed response. What it does not want, it
+// lets go: the runtime's stream runs to its end in any case.
+type Taker interface {
+	Begin(contentType string)
+	Write(piece []byte)
 }
 
 // NewEvent returns an Event for one delivery.
@@ -32,7 +42,12 @@ func (e *Event) Answered() <-chan Answer { return e.answered }
 
 // Answer is what the runtime said: to an event, or about its init.
 type Answer struct {
-	Body []byte
+	Body        []byte
+	ContentType string
+	// Streamed: the event's Taker has had the body.
+	Streamed bool
+	// Size is the body's, wherever it went.
+	Size int64
 	// Failed is set for errors; ErrorType then is the runtime's own word
 	// for it, if it gave one.
 	Failed    bool
@@ -41,6 +56,10 @@ type Answer struct {
 	TooLarge bool
 	// Truncated: the connection broke in the middle of the answer.
 	Truncated bool
-	// LogResult is the end of the log, base64, of runtimes that keep it.
+
+	// What docker-lambda's old mocks tell: the end of the log, base64, and
+	// when the invocation really began and the init really ended.
 	LogResult string
+	Began     time.Time
+	InitEnded time.Time
 }

@@ -4,48 +4,37 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strconv"
+
+	"imagemill/init/internal/wire"
 )
 
-// ErrTooLarge is a body beyond its limit.
-var ErrTooLarge = errors.New("the body is too large")
+var jsonType = wire.Field{Name: "Content-Type", Value: "application/json"}
 
-// discardLimit is how much of a refused body is still read, so that its
-// sender can read the refusal.
-const discardLimit = 64 << 20
-
-// ReadBody reads a whole request body, into a buffer of its exact size when
-// the sender named it. A limit of 0 is none.
-func ReadBody(r *http.Request, limit int64) ([]byte, error) {
-	length := r.ContentLength
-	if limit > 0 && length > limit {
-		return nil, tooLarge(r.Body)
+// eventHeader is the header that comes with an event. Empty values are left
+// out, but for the trace id with docker-lambda.
+func eventHeader(e *Event, dialect Dialect) wire.Header {
+	h := append(make(wire.Header, 0, 9), jsonType,
+		wire.Field{Name: "Lambda-Runtime-Aws-Request-Id", Value: e.RequestID},
+		wire.Field{Name: "Lambda-Runtime-Deadline-Ms", Value: strconv.FormatInt(e.Deadline.UnixMilli(), 10)},
+		wire.Field{Name: "Lambda-Runtime-Invoked-Function-Arn", Value: e.FunctionARN})
+	if e.TraceID != "" || dialect == DockerLambda {
+		h = append(h, wire.Field{Name: "Lambda-Runtime-Trace-Id", Value: e.TraceID})
 	}
-	if length == 0 {
-		return nil, nil
+	h = appendIfAny(h, "Lambda-Runtime-Client-Context", e.ClientContext)
+	h = appendIfAny(h, "Lambda-Runtime-Cognito-Identity", e.CognitoIdentity)
+	h = appendIfAny(h, "Lambda-Runtime-Aws-Tenant-Id", e.TenantID)
+	if e.Tail {
+		h = append(h, wire.Field{Name: "Docker-Lambda-Log-Type", Value: "Tail"})
 	}
-	if length > 0 {
-		body := make([]byte, length)
-		_, err := io.ReadFull(r.Body, body)
-		return body, err
-	}
-	if limit <= 0 {
-		return io.ReadAll(r.Body)
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	if err == nil && int64(len(body)) > limit {
-		return nil, tooLarge(r.Body)
-	}
-	return body, err
+	return h
 }
 
-func tooLarge(body io.Reader) error {
-	if _, err := io.CopyN(io.Discard, body, discardLimit); err != nil && !errors.Is(err, io.EOF) {
-		return err
+func appendIfAny(h wire.Header, name, value string) wire.Header {
+	if value == "" {
+		return h
 	}
-	return ErrTooLarge
+	return append(h, wire.Field{Name: name, Value: value})
 }
 
 // ErrorBody is the JSON of an error in Lambda's shape.
@@ -61,36 +50,46 @@ func ErrorBody(errorType, message string) []byte {
 	return body
 }
 
-func (v *Server) refuse(w http.ResponseWriter, err error) {
+func refuse(x *wire.Exchange, dialect Dialect, err error) {
 	var transition *transitionError
 	switch {
 	case errors.As(err, &transition):
-		writeError(w, http.StatusForbidden, "InvalidStateTransition", v.dialect.refusal(transition))
+		replyError(x, 403, "InvalidStateTransition", dialect.refusal(transition))
 	case errors.Is(err, errInvalidRequestID):
-		writeError(w, http.StatusBadRequest, "InvalidRequestID", err.Error())
+		replyError(x, 400, "InvalidRequestID", err.Error())
 	default:
 		// A runtime that is told 500 is to end.
-		writeError(w, http.StatusInternalServerError, "InternalServerError", "Internal Server Error")
+		replyError(x, 500, "InternalServerError", "Internal Server Error")
 	}
 }
 
-func refuseTooLarge(w http.ResponseWriter, limit int64) {
-	writeError(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
-		fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", limit))
+// refuseBody answers a runtime whose body could not be read.
+func (v *Server) refuseBody(x *wire.Exchange, err error) {
+	switch {
+	case errors.Is(err, wire.ErrTooLarge):
+		replyError(x, 413, "RequestEntityTooLarge",
+			fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", v.MaxResponse))
+	case v.Dialect == Emulator:
+		replyError(x, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+	default:
+		replyError(x, 500, "BodyReadError", err.Error())
+	}
 }
 
-func accept(w http.ResponseWriter) {
-	writeJSON(w, http.StatusAccepted, []byte("{\"status\":\"OK\"}\n"))
+var (
+	jsonHeader = wire.Header{jsonType}
+	acceptBody = []byte("{\"status\":\"OK\"}\n")
+)
+
+func accept(x *wire.Exchange) { _ = x.Reply(202, jsonHeader, acceptBody) }
+
+// NotFound answers that there is nothing at the path.
+func NotFound(x *wire.Exchange) {
+	_ = x.Reply(404, wire.Header{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, []byte("404 page not found\n"))
 }
 
-func writeError(w http.ResponseWriter, status int, errorType, message string) {
-	writeJSON(w, status, append(ErrorBody(errorType, message), '\n'))
+func replyError(x *wire.Exchange, status int, errorType, message string) {
+	replyJSON(x, status, append(ErrorBody(errorType, message), '\n'))
 }
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	h := w.Header()
-	h["Content-Type"] = []string{"application/json"}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-}
+func replyJSON(x *wire.Exchange, status int, body []byte) { _ = x.Reply(status, jsonHeader, body) }

@@ -1,223 +1,203 @@
 package runtimeapi
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"net"
-	"net/http"
-	"strconv"
+	"runtime"
 	"strings"
 	"sync/atomic"
+
+	"imagemill/init/internal/wire"
 )
 
 // Prefix is the path under which the whole API lies.
 const Prefix = "/2018-06-01/"
 
 const (
-	invocationPath = Prefix + "runtime/invocation/"
-	nextPath       = invocationPath + "next"
-	initErrorPath  = Prefix + "runtime/init/error"
-	pingPath       = Prefix + "ping"
+	invocationPath   = Prefix + "runtime/invocation/"
+	nextPath         = invocationPath + "next"
+	initErrorPath    = Prefix + "runtime/init/error"
+	restoreNextPath  = Prefix + "runtime/restore/next"
+	restoreErrorPath = Prefix + "runtime/restore/error"
+	pingPath         = Prefix + "ping"
 )
 
+// Settings are what a Server needs to know.
+type Settings struct {
+	Dialect Dialect
+	// Several: the runtime takes events side by side.
+	Several bool
+	// MaxResponse limits responses, MaxStream streamed ones, in bytes; 0
+	// does not.
+	MaxResponse int64
+	MaxStream   int64
+}
+
 // Server is the API's HTTP side. It serves one runtime at a time: the one
-// whose session was attached last, on connections made since.
+// whose session was opened last, on connections made since.
 type Server struct {
-	dialect     Dialect
-	maxResponse int64
-	session     atomic.Pointer[Session]
+	Settings
+	session atomic.Pointer[Session]
 }
 
-// NewServer returns a Server. maxResponse limits responses, in bytes; 0 does
-// not.
-func NewServer(dialect Dialect, maxResponse int64) *Server {
-	return &Server{dialect: dialect, maxResponse: maxResponse}
+// NewServer returns a Server without a session.
+func NewServer(settings Settings) *Server { return &Server{Settings: settings} }
+
+// Open returns the conversation with a runtime that is being started, which
+// the server serves from now on.
+func (v *Server) Open() *Session {
+	s := newSession(v.Dialect, v.Several)
+	v.session.Store(s)
+	return s
 }
 
-// Attach makes s the conversation that the server serves.
-func (v *Server) Attach(s *Session) { v.session.Store(s) }
+// Session is the conversation at hand. As the Tag of a connection it ties
+// that to the runtime of its time: what a killed runtime has sent before its
+// end is then never taken for its successor's, which would lose the
+// successor's event. A connection without one serves whoever asks.
+func (v *Server) Session() *Session { return v.session.Load() }
 
-type sessionKey struct{}
-
-// ConnContext, as an http.Server's, ties a connection to the runtime that is
-// attached when it is made. What a killed runtime has sent before its end is
-// then never taken for its successor's, which would lose the successor's
-// event. A server without it serves whoever asks.
-func (v *Server) ConnContext(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, sessionKey{}, v.session.Load())
-}
-
-func (v *Server) sessionOf(r *http.Request) *Session {
-	if session, tied := r.Context().Value(sessionKey{}).(*Session); tied {
+func (v *Server) sessionOf(x *wire.Exchange) *Session {
+	if session, tied := x.Tag.(*Session); tied && session != nil {
 		return session
 	}
 	return v.session.Load()
 }
 
-// ServeHTTP answers the runtime.
-func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.Path
+// Serve answers the runtime; false when the path is not of this API.
+func (v *Server) Serve(x *wire.Exchange) bool {
+	path := x.Path
+	if !strings.HasPrefix(path, Prefix) {
+		return false
+	}
 	switch {
 	case path == nextPath:
-		v.with(http.MethodGet, v.serveNext)(w, r)
-	case path == initErrorPath:
-		v.with(http.MethodPost, v.serveInitError)(w, r)
-	case path == pingPath:
-		if allowed(w, r, http.MethodGet) {
-			_, _ = io.WriteString(w, "pong")
-		}
+		v.with(x, "GET", v.serveNext)
 	case strings.HasPrefix(path, invocationPath):
-		v.serveAnswer(w, r, path[len(invocationPath):])
-	default:
-		http.NotFound(w, r)
+		v.serveAnswer(x, path[len(invocationPath):])
+	case path == initErrorPath, path == restoreErrorPath:
+		v.with(x, "POST", v.serveInitError)
+	case path == pingPath && allowed(x, "GET"):
+		_ = x.Reply(200, wire.Header{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}, []byte("pong"))
+	case path == restoreNextPath && allowed(x, "GET"):
+		// There is no snapshot: what comes after it, comes at once.
+		_ = x.Reply(200, nil, nil)
+	case path != pingPath && path != restoreNextPath:
+		NotFound(x)
 	}
+	return true
 }
 
-type sessionHandler func(http.ResponseWriter, *http.Request, *Session)
-
-func (v *Server) with(method string, serve sessionHandler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !allowed(w, r, method) {
-			return
-		}
-		session := v.sessionOf(r)
-		if session == nil {
-			v.refuse(w, errClosed)
-			return
-		}
-		serve(w, r, session)
+func (v *Server) with(x *wire.Exchange, method string, serve func(*wire.Exchange, *Session)) {
+	if !allowed(x, method) {
+		return
 	}
+	session := v.sessionOf(x)
+	if session == nil {
+		refuse(x, v.Dialect, errClosed)
+		return
+	}
+	serve(x, session)
 }
 
-func allowed(w http.ResponseWriter, r *http.Request, method string) bool {
-	if r.Method == method {
+func allowed(x *wire.Exchange, method string) bool {
+	if x.Method == method {
 		return true
 	}
-	w.Header().Set("Allow", method)
-	w.WriteHeader(http.StatusMethodNotAllowed)
+	_ = x.Reply(405, wire.Header{{Name: "Allow", Value: method}}, nil)
 	return false
 }
 
-func (v *Server) serveNext(w http.ResponseWriter, r *http.Request, s *Session) {
-	event, err := s.next(r.Context())
-	if err != nil {
-		v.refuse(w, err)
-		return
-	}
-	v.writeEventHeaders(w.Header(), event)
-	if _, err := w.Write(event.Payload); err != nil {
-		s.undelivered(event)
-	}
-}
-
-func (v *Server) writeEventHeaders(h http.Header, e *Event) {
-	h["Content-Type"] = []string{"application/json"}
-	h["Content-Length"] = []string{strconv.Itoa(len(e.Payload))}
-	h["Lambda-Runtime-Aws-Request-Id"] = []string{e.RequestID}
-	h["Lambda-Runtime-Deadline-Ms"] = []string{strconv.FormatInt(e.Deadline.UnixMilli(), 10)}
-	h["Lambda-Runtime-Invoked-Function-Arn"] = []string{e.FunctionARN}
-	if e.TraceID != "" || v.dialect == DockerLambda {
-		h["Lambda-Runtime-Trace-Id"] = []string{e.TraceID}
-	}
-	setIfAny(h, "Lambda-Runtime-Client-Context", e.ClientContext)
-	setIfAny(h, "Lambda-Runtime-Cognito-Identity", e.CognitoIdentity)
-	setIfAny(h, "Lambda-Runtime-Aws-Tenant-Id", e.TenantID)
-	if e.Tail {
-		h["Docker-Lambda-Log-Type"] = []string{"Tail"}
-	}
-}
-
-func setIfAny(h http.Header, name, value string) {
-	if value != "" {
-		h[name] = []string{value}
+func (v *Server) serveNext(x *wire.Exchange, s *Session) {
+	if err := s.next(x); err != nil {
+		refuse(x, v.Dialect, err)
 	}
 }
 
 // serveAnswer takes {id}/response and {id}/error.
-func (v *Server) serveAnswer(w http.ResponseWriter, r *http.Request, rest string) {
+func (v *Server) serveAnswer(x *wire.Exchange, rest string) {
 	id, kind, _ := strings.Cut(rest, "/")
 	switch kind {
 	case "response":
-		v.with(http.MethodPost, func(w http.ResponseWriter, r *http.Request, s *Session) {
-			v.serveResponse(w, r, s, id)
-		})(w, r)
+		v.with(x, "POST", func(x *wire.Exchange, s *Session) { v.serveResponse(x, s, id) })
 	case "error":
-		v.with(http.MethodPost, func(w http.ResponseWriter, r *http.Request, s *Session) {
-			v.serveError(w, r, s, id)
-		})(w, r)
+		v.with(x, "POST", func(x *wire.Exchange, s *Session) { v.serveError(x, s, id) })
 	default:
-		http.NotFound(w, r)
+		NotFound(x)
 	}
 }
 
-func (v *Server) serveResponse(w http.ResponseWriter, r *http.Request, s *Session, id string) {
+func (v *Server) serveResponse(x *wire.Exchange, s *Session, id string) {
+	mode := x.Header.Get("Lambda-Runtime-Function-Response-Mode")
+	streaming := wire.EqualFold(mode, "streaming")
+	if mode != "" && !streaming {
+		replyError(x, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
+		return
+	}
 	event, err := s.beginAnswer(id, stateResponse)
 	if err != nil {
-		v.refuse(w, err)
+		refuse(x, v.Dialect, err)
 		return
 	}
-	body, err := ReadBody(r, v.maxResponse)
-	switch {
-	case errors.Is(err, ErrTooLarge):
-		s.endAnswer(event, Answer{Failed: true, TooLarge: true})
-		refuseTooLarge(w, v.maxResponse)
-	case err != nil:
-		s.endAnswer(event, Answer{Failed: true, Truncated: true})
-		writeError(w, http.StatusInternalServerError, "BodyReadError", err.Error())
-	default:
-		// The caller first; the runtime has time.
-		s.endAnswer(event, Answer{
-			Body:      body,
-			LogResult: r.Header.Get("Docker-Lambda-Log-Result"),
-		})
-		accept(w)
+	if streaming {
+		v.takeStream(x, s, event)
+		return
 	}
+	answer := newAnswer(x)
+	answer.Body, err = x.ReadAll(v.MaxResponse, 0)
+	answer.Size = int64(len(answer.Body))
+	if err != nil {
+		s.endAnswer(event, brokenAnswer(err))
+		v.refuseBody(x, err)
+		return
+	}
+	// The caller first; the runtime has time.
+	s.endAnswer(event, answer)
+	runtime.Gosched()
+	accept(x)
 }
 
-func (v *Server) serveError(w http.ResponseWriter, r *http.Request, s *Session, id string) {
+func (v *Server) serveError(x *wire.Exchange, s *Session, id string) {
 	event, err := s.beginAnswer(id, stateError)
 	if err != nil {
-		v.refuse(w, err)
+		refuse(x, v.Dialect, err)
 		return
 	}
-	v.takeError(w, r, func(a Answer) { s.endAnswer(event, a) })
+	v.takeError(x, func(a Answer) { s.endAnswer(event, a) })
 }
 
-func (v *Server) serveInitError(w http.ResponseWriter, r *http.Request, s *Session) {
+func (v *Server) serveInitError(x *wire.Exchange, s *Session) {
 	if err := s.enterInitError(); err != nil {
-		v.refuse(w, err)
+		refuse(x, v.Dialect, err)
 		return
 	}
-	v.takeError(w, r, s.failInit)
+	v.takeError(x, s.failInit)
 }
 
 // takeError reads an error's body, settles what waits for it, and answers the
 // runtime.
-func (v *Server) takeError(w http.ResponseWriter, r *http.Request, settle func(Answer)) {
-	body, err := ReadBody(r, v.maxResponse)
-	answer := Answer{
-		Failed:    true,
-		Body:      body,
-		ErrorType: r.Header.Get("Lambda-Runtime-Function-Error-Type"),
-		LogResult: r.Header.Get("Docker-Lambda-Log-Result"),
-	}
+func (v *Server) takeError(x *wire.Exchange, settle func(Answer)) {
+	answer := newAnswer(x)
+	answer.Failed, answer.ErrorType = true, x.Header.Get("Lambda-Runtime-Function-Error-Type")
+	body, err := x.ReadAll(v.MaxResponse, 0)
+	answer.Body, answer.Size = body, int64(len(body))
 	switch {
-	case errors.Is(err, ErrTooLarge):
-		settle(Answer{Failed: true, TooLarge: true})
-		refuseTooLarge(w, v.maxResponse)
 	case err != nil:
-		settle(Answer{Failed: true, Truncated: true})
-		writeError(w, http.StatusInternalServerError, "BodyReadError", err.Error())
-	case v.dialect == DockerLambda && !isErrorShape(body):
+		settle(brokenAnswer(err))
+		v.refuseBody(x, err)
+	case v.Dialect == DockerLambda && !isErrorShape(body):
 		answer.Body = []byte(`{"errorMessage":"InvalidErrorShape"}`)
 		settle(answer)
-		writeJSON(w, 299, []byte(`{"status":"InvalidErrorShape"}`+"\n"))
+		replyJSON(x, 299, []byte(`{"status":"InvalidErrorShape"}`+"\n"))
 	default:
 		settle(answer)
-		accept(w)
+		accept(x)
 	}
+}
+
+// brokenAnswer is an answer whose body could not be read.
+func brokenAnswer(err error) Answer {
+	return Answer{Failed: true, TooLarge: errors.Is(err, wire.ErrTooLarge), Truncated: !errors.Is(err, wire.ErrTooLarge)}
 }
 
 // errorShape is what Lambda's errors look like; cause has the same shape.

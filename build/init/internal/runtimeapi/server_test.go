@@ -1,37 +1,57 @@
 package runtimeapi
 
 import (
-	"context"
-	"errors"
+	"bufio"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"imagemill/init/internal/wire"
+	"imagemill/init/internal/wiretest"
 )
 
 // api is a server with one session, and an event that may be delivered.
 type api struct {
+	*wiretest.Server
 	t       *testing.T
 	server  *Server
 	session *Session
 	event   *Event
 }
 
-func newAPI(t *testing.T, dialect Dialect, maxResponse int64) *api {
-	a := &api{t: t, server: NewServer(dialect, maxResponse), session: NewSession()}
-	a.server.Attach(a.session)
-	a.event = NewEvent(Event{RequestID: "id-1", FunctionARN: "arn", Payload: []byte(`{"a":1}`), Deadline: time.UnixMilli(1234)})
+func newAPI(t *testing.T, settings Settings) *api {
+	a := &api{t: t, server: NewServer(settings)}
+	a.session = a.server.Open()
+	a.event = newEvent("id-1")
+	a.Server = wiretest.Start(t, &wire.Server{
+		Handler: func(x *wire.Exchange) {
+			if !a.server.Serve(x) {
+				NotFound(x)
+			}
+		},
+		Accepted: func() any { return a.server.Session() },
+	})
 	return a
 }
 
-func (a *api) call(method, path, body string) *httptest.ResponseRecorder {
+func newEvent(id string) *Event {
+	return NewEvent(Event{RequestID: id, FunctionARN: "arn", Payload: []byte(`{"a":1}`), Deadline: time.UnixMilli(1234)})
+}
+
+func (a *api) call(method, path, body string, header ...string) wiretest.Answer {
 	a.t.Helper()
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest(method, "/2018-06-01/"+path, strings.NewReader(body))
-	a.server.ServeHTTP(w, r)
-	return w
+	return a.Call(method, "/2018-06-01/"+path, body, header...)
+}
+
+// step calls "METHOD path".
+func (a *api) step(step, body string) wiretest.Answer {
+	a.t.Helper()
+	method, path, _ := strings.Cut(step, " ")
+	return a.call(method, path, body)
 }
 
 const (
@@ -71,19 +91,21 @@ func TestStates(t *testing.T) {
 		{"init error twice", DockerLambda, []string{initError}, initError, "{}", 403, `{"errorType":"InvalidStateTransition","errorMessage":"Transition from STATE_INIT_ERROR to STATE_INIT_ERROR is not allowed."}` + "\n"},
 		{"response after response, emulator", Emulator, []string{next, response}, response, "1", 403, `{"errorType":"InvalidStateTransition","errorMessage":"State transition from RuntimeResponseSentState to InvocationResponse failed for runtime. Error: State transition is not allowed"}` + "\n"},
 		{"init error after next, emulator", Emulator, []string{next}, initError, "{}", 403, `{"errorType":"InvalidStateTransition","errorMessage":"State transition from Running to InitError failed for runtime. Error: State transition is not allowed"}` + "\n"},
+		{"next after next, emulator", Emulator, []string{next}, next, "", 403, `{"errorType":"InvalidStateTransition","errorMessage":"State transition from Running to Ready failed for runtime. Error: State transition is not allowed"}` + "\n"},
+		{"restore next", Emulator, nil, "GET runtime/restore/next", "", 200, ""},
+		{"restore error", Emulator, nil, "POST runtime/restore/error", "{}", 202, ok},
+		{"restore error after next", Emulator, []string{next}, "POST runtime/restore/error", "{}", 403, `{"errorType":"InvalidStateTransition","errorMessage":"State transition from Running to InitError failed for runtime. Error: State transition is not allowed"}` + "\n"},
 		{"response beyond the limit", Emulator, []string{next}, response, strings.Repeat("x", 101), 413, `{"errorType":"RequestEntityTooLarge","errorMessage":"Exceeded maximum allowed payload size (100 bytes)."}` + "\n"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			a := newAPI(t, c.dialect, 100)
+			a := newAPI(t, Settings{Dialect: c.dialect, MaxResponse: 100})
 			a.session.Deliver(a.event)
 			for _, step := range c.before {
-				method, path, _ := strings.Cut(step, " ")
-				a.call(method, path, `{}`)
+				a.step(step, `{}`)
 			}
-			method, path, _ := strings.Cut(c.step, " ")
-			found := a.call(method, path, c.body)
-			if found.Code != c.status || found.Body.String() != c.answer {
+			found := a.step(c.step, c.body)
+			if found.Code != c.status || found.Body != c.answer {
 				t.Errorf("expected %d %q, found %d %q", c.status, c.answer, found.Code, found.Body)
 			}
 		})
@@ -102,11 +124,10 @@ func TestAnswer(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			a := newAPI(t, DockerLambda, 100)
+			a := newAPI(t, Settings{MaxResponse: 100})
 			a.session.Deliver(a.event)
-			a.call("GET", "runtime/invocation/next", "")
-			method, path, _ := strings.Cut(c.step, " ")
-			a.call(method, path, c.body)
+			a.step(next, "")
+			a.step(c.step, c.body)
 			found := <-a.event.Answered()
 			if string(found.Body) != string(c.expected.Body) || found.Failed != c.expected.Failed || found.TooLarge != c.expected.TooLarge {
 				t.Errorf("expected %+v, found %+v", c.expected, found)
@@ -115,10 +136,22 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-func TestNextHeaders(t *testing.T) {
-	a := newAPI(t, DockerLambda, 0)
+func TestMockHeaders(t *testing.T) {
+	a := newAPI(t, Settings{})
 	a.session.Deliver(a.event)
-	h := a.call("GET", "runtime/invocation/next", "").Header()
+	a.step(next, "")
+	a.call("POST", "runtime/invocation/id-1/response", "1", "Docker-Lambda-Log-Result", "bG9n",
+		"Docker-Lambda-Invoke-Wait", "1500000000123", "Docker-Lambda-Init-End", "no number", "Content-Type", "text/x")
+	found := <-a.event.Answered()
+	if found.LogResult != "bG9n" || found.Began.UnixMilli() != 1500000000123 || !found.InitEnded.IsZero() || found.ContentType != "text/x" {
+		t.Errorf("found %+v", found)
+	}
+}
+
+func TestNextHeaders(t *testing.T) {
+	a := newAPI(t, Settings{})
+	a.session.Deliver(a.event)
+	h := a.step(next, "").Header
 	for name, value := range map[string]string{
 		"Lambda-Runtime-Aws-Request-Id": "id-1", "Lambda-Runtime-Deadline-Ms": "1234",
 		"Lambda-Runtime-Invoked-Function-Arn": "arn", "Content-Type": "application/json",
@@ -132,56 +165,133 @@ func TestNextHeaders(t *testing.T) {
 	}
 }
 
-func TestNextEnds(t *testing.T) {
-	cases := []struct {
-		name string
-		end  func(s *Session, cancel func())
-	}{
-		{"when the runtime hangs up", func(_ *Session, cancel func()) { cancel() }},
-		{"when the session is over", func(s *Session, _ func()) { s.Close() }},
+// ask sends a request for the next event and returns once the session has it.
+func (a *api) ask() (net.Conn, *bufio.Reader) {
+	a.t.Helper()
+	before := a.polls()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.URL, "http://"))
+	if err != nil {
+		a.t.Fatal(err)
 	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			s := NewSession()
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan error)
-			go func() {
-				_, err := s.next(ctx)
-				ended <- err
-			}()
-			<-s.Ready()
-			c.end(s, cancel)
-			if err := <-ended; err == nil {
-				t.Error("expected an error")
-			}
-		})
+	a.t.Cleanup(func() { _ = conn.Close() })
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", nextPath); err != nil {
+		a.t.Fatal(err)
+	}
+	a.await(before + 1)
+	return conn, bufio.NewReader(conn)
+}
+
+func (a *api) polls() int {
+	a.session.mu.Lock()
+	defer a.session.mu.Unlock()
+	return len(a.session.pollers)
+}
+
+func (a *api) await(polls int) {
+	a.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); a.polls() != polls; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			a.t.Fatalf("expected %d to wait, found %d", polls, a.polls())
+		}
 	}
 }
 
-func TestNextTwice(t *testing.T) {
-	a := newAPI(t, DockerLambda, 0)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := a.session.next(ctx); !errors.Is(err, context.Canceled) {
+func TestNextWaits(t *testing.T) {
+	a := newAPI(t, Settings{})
+	_, r := a.ask()
+	a.session.Deliver(a.event)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil || string(body) != `{"a":1}` {
+		t.Errorf("found %q, %v", body, err)
+	}
+}
+
+func TestNextEndsWithTheSession(t *testing.T) {
+	a := newAPI(t, Settings{})
+	_, r := a.ask()
+	a.session.Close()
+	res, err := http.ReadResponse(r, nil)
+	if err != nil || res.StatusCode != 500 {
+		t.Errorf("expected 500, found %+v, %v", res, err)
+	}
+	if found := a.step(next, ""); found.Code != 500 {
+		t.Errorf("expected 500, found %d", found.Code)
+	}
+}
+
+// An event is not given to a runtime that has hung up.
+func TestNextHungUp(t *testing.T) {
+	a := newAPI(t, Settings{})
+	conn, _ := a.ask()
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.await(0)
 	a.session.Deliver(a.event)
-	if found := a.call("GET", "runtime/invocation/next", ""); found.Code != http.StatusOK {
+	if found := a.step(next, ""); found.Code != 200 {
 		t.Errorf("expected 200, found %d", found.Code)
 	}
 }
 
+func TestWithdraw(t *testing.T) {
+	a := newAPI(t, Settings{})
+	a.session.Deliver(a.event)
+	if !a.session.Withdraw(a.event) || a.session.Withdraw(a.event) {
+		t.Error("expected to withdraw it once")
+	}
+	other := newEvent("id-2")
+	a.session.Deliver(other)
+	if found := a.step(next, ""); found.Header.Get("Lambda-Runtime-Aws-Request-Id") != "id-2" {
+		t.Errorf("found %+v", found)
+	}
+	if a.session.Withdraw(other) {
+		t.Error("withdrew an event that the runtime has")
+	}
+}
+
+// On managed instances a runtime has several events at a time.
+func TestSeveral(t *testing.T) {
+	a := newAPI(t, Settings{Several: true})
+	events := []*Event{a.event, newEvent("id-2"), newEvent("id-3")}
+	for _, e := range events {
+		a.session.Deliver(e)
+		if found := a.step(next, "").Header.Get("Lambda-Runtime-Aws-Request-Id"); found != e.RequestID {
+			t.Fatalf("expected %s, found %s", e.RequestID, found)
+		}
+	}
+	a.session.Forget(events[1])
+	for _, c := range []struct {
+		step   string
+		status int
+	}{
+		{"POST runtime/invocation/id-3/response", 202},
+		{"POST runtime/invocation/id-2/response", 400},
+		{"POST runtime/invocation/id-1/error", 202},
+		{"POST runtime/invocation/id-1/error", 400},
+	} {
+		if found := a.step(c.step, "{}"); found.Code != c.status {
+			t.Errorf("%s: expected %d, found %d", c.step, c.status, found.Code)
+		}
+	}
+	if answer := <-events[0].Answered(); !answer.Failed {
+		t.Errorf("expected an error, found %+v", answer)
+	}
+	if answer := <-events[2].Answered(); answer.Failed {
+		t.Errorf("expected a response, found %+v", answer)
+	}
+}
+
 func TestOldConnection(t *testing.T) {
-	server := NewServer(DockerLambda, 0)
-	old, fresh := NewSession(), NewSession()
-	server.Attach(old)
-	ctx := server.ConnContext(t.Context(), nil)
-	old.Close()
-	server.Attach(fresh)
-	w := httptest.NewRecorder()
-	server.ServeHTTP(w, httptest.NewRequest("GET", nextPath, nil).WithContext(ctx))
-	if w.Code != http.StatusInternalServerError {
-		t.Errorf("expected 500, found %d", w.Code)
+	a := newAPI(t, Settings{})
+	a.step("GET ping", "")
+	a.session.Close()
+	fresh := a.server.Open()
+	if found := a.step(next, ""); found.Code != 500 {
+		t.Errorf("expected 500, found %d", found.Code)
 	}
 	select {
 	case <-fresh.Ready():
@@ -190,47 +300,34 @@ func TestOldConnection(t *testing.T) {
 	}
 }
 
-type broken struct{}
-
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
 func TestBrokenBody(t *testing.T) {
-	a := newAPI(t, DockerLambda, 0)
-	a.session.Deliver(a.event)
-	a.call("GET", "runtime/invocation/next", "")
-	w := httptest.NewRecorder()
-	a.server.ServeHTTP(w, httptest.NewRequest("POST", invocationPath+"id-1/response", broken{}))
-	if found := <-a.event.Answered(); w.Code != 500 || !found.Truncated {
-		t.Errorf("expected 500 and a truncated answer, found %d, %+v", w.Code, found)
-	}
-}
-
-func TestReadBody(t *testing.T) {
-	cases := []struct {
-		name   string
-		body   string
-		length int64 // -1: chunked
-		limit  int64
-		err    error
-	}{
-		{"empty", "", 0, 0, nil},
-		{"exact", "12345", 5, 5, nil},
-		{"over", "123456", 6, 5, ErrTooLarge},
-		{"chunked", "12345", -1, 0, nil},
-		{"chunked exact", "12345", -1, 5, nil},
-		{"chunked over", "123456", -1, 5, ErrTooLarge},
-		{"short", "123", 5, 0, io.ErrUnexpectedEOF},
-	}
-	for _, c := range cases {
+	for _, c := range []struct {
+		name    string
+		dialect Dialect
+		status  int
+	}{{"docker-lambda", DockerLambda, 500}, {"emulator", Emulator, 400}} {
 		t.Run(c.name, func(t *testing.T) {
-			r := httptest.NewRequest("POST", "/", strings.NewReader(c.body))
-			r.ContentLength = c.length
-			body, err := ReadBody(r, c.limit)
-			if !errors.Is(err, c.err) {
-				t.Fatalf("expected %v, found %v", c.err, err)
+			a := newAPI(t, Settings{Dialect: c.dialect})
+			a.session.Deliver(a.event)
+			a.step(next, "")
+			conn, err := net.Dial("tcp", strings.TrimPrefix(a.URL, "http://"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err == nil && string(body) != c.body {
-				t.Errorf("expected %q, found %q", c.body, body)
+			defer func() { _ = conn.Close() }()
+			_, err = fmt.Fprintf(conn, "POST %sid-1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345", invocationPath)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := <-a.event.Answered(); res.StatusCode != c.status || !found.Truncated {
+				t.Errorf("expected %d and a truncated answer, found %d, %+v", c.status, res.StatusCode, found)
 			}
 		})
 	}
