@@ -40,7 +40,7 @@ check: .venv/dev.stamp ## format, lint, types, goldens, schemas, workflows, unit
 .PHONY: format
 format: .venv/dev.stamp ## format the sources
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
-	@.venv/bin/go fmt -C build/init ./...
+	@.venv/bin/go fmt -C build/init ./... && .venv/bin/go fmt -C tests/bench/init/load ./...
 
 .PHONY: render
 render: .venv/images.stamp ## write the committed render, the schemas and the tables of the README
@@ -51,8 +51,14 @@ conform: .venv/images.stamp ## judge the built images (IMAGES)
 	@$(MILL) conform $(ARGS) $(IMAGES)
 
 .PHONY: bench
-bench: .venv/dev.stamp ## measure, as ratios in one run
+bench: .venv/dev.stamp ## measure, as ratios in one run (of the init against AWS's emulator: 12 rounds, about 10 minutes)
 	@$(PY) tests/bench/factory.py
+	@$(PY) tests/bench/init/bench.py $(ARGS)
+
+.PHONY: soak
+soak: .venv/dev.stamp ## have 64 clients call the init for 10 minutes, and judge every answer (ARGS=--minutes=1)
+	@$(PY) tests/bench/init/soak.py --requests 10000
+	@$(PY) tests/bench/init/soak.py $(ARGS)
 
 .PHONY: lock
 lock: .venv/dev.stamp ## resolve again what images and the factory are made of

@@ -1,0 +1,3 @@
+module imagemill/bench
+
+go 1.27
