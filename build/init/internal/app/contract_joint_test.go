@@ -81,11 +81,11 @@ func TestJoint(t *testing.T) {
 				equal(t, "body", found.body, `"sleep-400"`)
 			}
 		}},
-		{"throttling: one who waits for each answer is never refused", func(t *testing.T) {
-			r := openByEvent(t, "DOCKER_LAMBDA_THROTTLE=1")
-			for n := range 200 {
-				if found := do(t, call{address: r.at.API, body: "1"}); found.status != 200 {
-					t.Fatalf("call %d: %d %s", n, found.status, found.body)
+		{"throttling: as many as there are environments, each waiting for its answer, are never refused", func(t *testing.T) {
+			r := openByEvent(t, "DOCKER_LAMBDA_THROTTLE=1", "DOCKER_LAMBDA_CONCURRENCY=2")
+			for n := range 10 {
+				for _, found := range together(t, 2, call{address: r.at.API, body: `"sleep-20"`}) {
+					equal(t, fmt.Sprint("status in round ", n), found.status, 200)
 				}
 			}
 		}},
