@@ -126,6 +126,15 @@ func (e *Engine) Invoke(inv *Invocation, early func(*Outcome)) *Outcome {
 		}
 		return out
 	}
+	if e.settings.Throttle {
+		// Whoever has its answer must not be refused for its own call.
+		out := env.serve(inv, nil)
+		e.pool.release(env)
+		if early != nil {
+			early(out)
+		}
+		return out
+	}
 	defer e.pool.release(env)
 	return env.serve(inv, early)
 }
