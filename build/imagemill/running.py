@@ -12,6 +12,9 @@ from imagemill.plan import Image
 from imagemill.platforms import find, native
 from imagemill.workshop import Workshop, local_name
 
+SANDBOX = {"sandbox.localdomain": "127.0.0.1"}
+"""What an extension calls the place that its telemetry is sent to (AWS: Telemetry API, destination)."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -75,6 +78,8 @@ def command(
         mounts=mounts,
         platform=wanted,
         network=network,
+        # Another container's network comes with that container's names.
+        hosts={} if network.startswith("container:") else SANDBOX,
         publish=publish,
     )
     return Command(argv, runner.environ)

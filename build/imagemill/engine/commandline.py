@@ -141,6 +141,8 @@ class CommandLine(ABC):
             argv += self._read_only_options
         for port in options.get("publish", ()):
             argv += ["--publish", port]
+        for host, address in options.get("hosts", {}).items():
+            argv += ["--add-host", f"{host}:{address}"]
         for variable, value in options.get("env", {}).items():
             argv += ["--env", f"{variable}={value}"]
         for mount in options.get("mounts", ()):

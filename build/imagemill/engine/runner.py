@@ -54,6 +54,7 @@ class Options(TypedDict, total=False):
     entrypoint: str
     platform: Platform
     network: str  # "none", "host", or the name of a network; otherwise the engine's default
+    hosts: Mapping[str, str]  # names that the container resolves to these addresses
     user: str
     read_only: bool
     publish: Sequence[str]  # as docker spells it: "9001:9001", or "127.0.0.1::9001" for any free port
