@@ -17,9 +17,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from stage import IMAGES, ROOT, Loaded
 
+from imagemill.dist import Artifact, Dist
 from imagemill.engine import containers, docker
 from imagemill.errors import EngineError
+from imagemill.factory import Paths
+from imagemill.mirrors import Mirrors
+from imagemill.progress import Silent
+from imagemill.workshop import Workshop
 
 _PATIENCE = 30  # seconds for a daemon to come up, and to go
 
@@ -29,6 +35,29 @@ def missing(what: str) -> NoReturn:
     if os.geteuid() == 0 and shutil.which("apt-get"):
         pytest.fail(f"{what}; run tests/engines.sh, which installs it")
     pytest.skip(f"{what}; tests/engines.sh says how to install it")
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Workshop:
+    """The checkout's own dist, which `make images` has filled."""
+    return Workshop(
+        Paths(ROOT, ROOT / ".imagemill"), Dist(ROOT / "dist"), Mirrors.discover(os.environ), Silent(), os.environ
+    )
+
+
+@pytest.fixture(scope="session")
+def artifacts(workshop: Workshop) -> dict[str, Artifact]:
+    """What is built, by the image's name."""
+    found = workshop.dist.read()
+    missing = [image.name for image in IMAGES if image.name not in found]
+    assert not missing, f"not built: {missing}; run `make images`"
+    return found
+
+
+@pytest.fixture(scope="session")
+def loaded(workshop: Workshop, runner: containers.Runner, artifacts: dict[str, Artifact]) -> Loaded:
+    """The local name of an image, which is loaded when it is first asked for."""
+    return Loaded(workshop, runner, artifacts)
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore import UNSIGNED
-from botocore.config import Config
+from stage import DURATION, IMAGES, ROOT, Loaded, lambda_client, listening
 
 from imagemill.assemble import tarball
 from imagemill.dist import Artifact, Dist
@@ -27,61 +23,17 @@ from imagemill.factory import Paths
 from imagemill.filetree import Entry
 from imagemill.load import load
 from imagemill.mirrors import Mirrors
-from imagemill.plan import Image, plan
+from imagemill.plan import Image
 from imagemill.platforms import PLATFORMS, Platform, native
 from imagemill.progress import Silent
-from imagemill.workshop import REPOSITORY, Workshop, local_name
+from imagemill.workshop import REPOSITORY, Workshop
 
-ROOT = Path(__file__).parents[2]
-IMAGES = plan(load(ROOT))
 RUN = [image for image in IMAGES if image.variant == "run"]
 BUILD = [image for image in IMAGES if image.variant == "build"]
 SERVE = [image for image in IMAGES if image.variant == "serve"]
 FOREIGN = [platform for platform in PLATFORMS.values() if platform != native()]
-DURATION = 60
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture(scope="session")
-def workshop() -> Workshop:
-    """The checkout's own dist, which `make images` has filled."""
-    return Workshop(
-        Paths(ROOT, ROOT / ".imagemill"),
-        Dist(ROOT / "dist"),
-        Mirrors.discover(os.environ),
-        Silent(),
-        os.environ,
-    )
-
-
-@pytest.fixture(scope="session")
-def artifacts(workshop: Workshop) -> dict[str, Artifact]:
-    found = workshop.dist.read()
-    missing = [image.name for image in IMAGES if image.name not in found]
-    assert not missing, f"not built: {missing}; run `make images`"
-    return found
-
-
-class Loaded:
-    """Images by plan, loaded into the runner when first asked for."""
-
-    def __init__(self, workshop: Workshop, runner: containers.Runner, artifacts: dict[str, Artifact]) -> None:
-        self._workshop, self._runner, self._artifacts = workshop, runner, artifacts
-
-    def __call__(self, image: Image, platform: Platform | None = None) -> str:
-        platform = platform or native()
-        if obstacle := self._runner.obstacle(platform):
-            if os.geteuid() == 0 and shutil.which("apt-get"):
-                pytest.fail(obstacle)
-            pytest.skip(obstacle)
-        self._workshop.load(self._runner, [self._artifacts[image.name]], platform)
-        return local_name(image.tags[-1], platform)
-
-
-@pytest.fixture(scope="session")
-def loaded(workshop: Workshop, runner: containers.Runner, artifacts: dict[str, Artifact]) -> Loaded:
-    return Loaded(workshop, runner, artifacts)
 
 
 def task(image: Image) -> containers.Mount:
@@ -136,41 +88,16 @@ def test_single_shot_with_a_read_only_root(image: Image, runner: containers.Runn
     assert json.loads(done.stdout.splitlines()[-1]) == json.loads(example.result), done.stderr
 
 
-@contextmanager
-def listening(runner: containers.Runner, name: str, port: int, **options: object) -> Iterator[str]:
-    """A container in the background whose port answers; yields its URL."""
-    with runner.start(name, publish=[f"127.0.0.1::{port}"], **options) as container:  # type: ignore[arg-type]
-        url = "http://{}:{}".format(*container.address(port))
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(url + "/2018-06-01/ping", timeout=5).close()
-                break
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.05)
-        else:
-            pytest.fail(f"nothing listens on {port}: {container.logs()}")
-        yield url
-
-
 @pytest.mark.parametrize("image", RUN, ids=label)
 def test_stay_open_answers_the_aws_sdk(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
     example = image.runtime.example
     options = {"args": [example.handler], "env": {"DOCKER_LAMBDA_STAY_OPEN": "1"}, "mounts": [task(image)]}
-    with listening(runner, loaded(image), 9001, **options) as url:
-        client = boto3.client(
-            "lambda",
-            endpoint_url=url,
-            region_name="us-east-1",
-            config=Config(signature_version=UNSIGNED, read_timeout=DURATION, retries={"max_attempts": 0}),
-        )
+    with listening(runner, loaded(image), 9001, **options) as url, lambda_client(url) as client:
         for _ in range(3):
             answer = client.invoke(FunctionName="greeter", Payload=example.event, LogType="Tail")
             assert json.load(answer["Payload"]) == json.loads(example.result)
             assert answer["StatusCode"] == 200
             assert "FunctionError" not in answer
-        client.close()
 
 
 @pytest.mark.parametrize("image", SERVE, ids=label)

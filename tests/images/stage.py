@@ -1,0 +1,96 @@
+"""The images of this checkout, and ways to run them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from imagemill.dist import Artifact
+from imagemill.engine import containers
+from imagemill.load import load
+from imagemill.plan import Image, plan
+from imagemill.platforms import Platform, native
+from imagemill.workshop import Workshop, local_name
+
+ROOT = Path(__file__).parents[2]
+IMAGES = plan(load(ROOT))
+DURATION = 60
+
+
+class Loaded:
+    """Images by plan, loaded into the runner when first asked for."""
+
+    def __init__(self, workshop: Workshop, runner: containers.Runner, artifacts: Mapping[str, Artifact]) -> None:
+        self._workshop, self._runner, self._artifacts = workshop, runner, artifacts
+
+    def __call__(self, image: Image, platform: Platform | None = None) -> str:
+        platform = platform or native()
+        if obstacle := self._runner.obstacle(platform):
+            if os.geteuid() == 0 and shutil.which("apt-get"):
+                pytest.fail(obstacle)
+            pytest.skip(obstacle)
+        self._workshop.load(self._runner, [self._artifacts[image.name]], platform)
+        return local_name(image.tags[-1], platform)
+
+
+def first(variant: str, family: str) -> Image:
+    """An image of a language."""
+    return next(image for image in IMAGES if (image.variant, image.runtime.family) == (variant, family))
+
+
+@contextmanager
+def listening(runner: containers.Runner, name: str, port: int, **options: Any) -> Iterator[str]:
+    """A container in the background whose port answers; yields its URL."""
+    with started(runner, name, [port], **options) as (_, urls):
+        yield urls[port]
+
+
+@contextmanager
+def started(
+    runner: containers.Runner, name: str, ports: list[int], **options: Any
+) -> Iterator[tuple[containers.Container, dict[int, str]]]:
+    """A container in the background whose first port answers; yields it, and the URL of each port."""
+    with runner.start(name, publish=[f"127.0.0.1::{port}" for port in ports], **options) as container:
+        urls = {port: "http://{}:{}".format(*container.address(port)) for port in ports}
+        _await(urls[ports[0]], container)
+        yield container, urls
+
+
+def _await(url: str, container: containers.Container) -> None:
+    # OPTIONS calls no function
+    request = urllib.request.Request(url + "/2018-06-01/ping", method="OPTIONS")
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(request, timeout=5).close()
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail(f"nothing listens on {url}: {container.logs()}")
+
+
+@contextmanager
+def lambda_client(url: str) -> Iterator[Any]:
+    """The AWS SDK, talking to an init."""
+    config = Config(
+        signature_version=UNSIGNED, read_timeout=DURATION, retries={"max_attempts": 0}, max_pool_connections=10
+    )
+    client = boto3.client("lambda", endpoint_url=url, region_name="us-east-1", config=config)
+    try:
+        yield client
+    finally:
+        client.close()
