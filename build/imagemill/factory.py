@@ -15,13 +15,14 @@ from imagemill.aging import Effective
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import LockError
+from imagemill.fingerprint import database_sets
 from imagemill.layers import Job, LayerStore, Made
 from imagemill.lock import Lock
 from imagemill.oci import Descriptor, Layout, write_index
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find, native
 from imagemill.progress import Progress
-from imagemill.render import Recipe, Rendered, Renderer, database_sets
+from imagemill.render import Recipe, Rendered, Renderer
 
 Execute = Callable[..., Descriptor]
 

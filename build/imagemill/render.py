@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import jinja2
 
 from imagemill.errors import RenderError
+from imagemill.fingerprint import Fingerprints, hashed
 from imagemill.lock import Lock
 from imagemill.manifest import Layer
-from imagemill.oci import canonical
 from imagemill.plan import Image
 
 SOURCE = "https://github.com/imagemill/imagemill"
@@ -69,10 +69,16 @@ class Rendered:
 
 
 class Renderer:
-    """Renders images of one checkout. Reads `templates/` and `build/` below `root`, nothing else."""
+    """Renders images of one checkout, for one engine. Reads `templates/` and `build/` below `root`, nothing else.
 
-    def __init__(self, root: Path) -> None:
+    `epoch` is SOURCE_DATE_EPOCH where it is set: it is one of the inputs.
+    """
+
+    def __init__(self, root: Path, *, engine: str = "embedded", epoch: int | None = None) -> None:
         self._root = root
+        self._fingerprints = Fingerprints(root, engine, epoch)
+        self._known: dict[int, tuple[Image, tuple[Recipe, ...]]] = {}
+        self._read: dict[str, list[tuple[str, File]]] = {}
         self._jinja = jinja2.Environment(
             loader=jinja2.FileSystemLoader(root / "templates"),
             undefined=jinja2.StrictUndefined,
@@ -86,43 +92,25 @@ class Renderer:
         """Render one image. Raises RenderError naming the template and what is wrong in it."""
         template = f"{image.variant}.Dockerfile.j2"
         text = self._template(template, image=image, labels=labels(image))
-        return Rendered(image, text, tuple(self._recipe(image, layer) for layer in image.layers))
+        return Rendered(image, text, self._recipes(image))
 
-    @cached_property
-    def builder_hash(self) -> str:
-        """Hash of the code that makes bytes: a change in it is a change in what it made."""
-        package = self._root / "build" / "imagemill"
-        names = ["oci", "dockerfile", "filetree", "layers", "platforms", "render", "tarwalk", "toolchain"]
-        files = [package / f"{name}.py" for name in names]
-        files += sorted((package / "assemble").glob("*.py")) + sorted((package / "engine").glob("embedded.py"))
-        return _hash_files(self._root, files)
-
-    @cached_property
-    def init_hash(self) -> str:
-        """Hash of the init's sources, without its tests."""
-        files = [p for p in (self._root / "build" / "init").rglob("*") if p.suffix in (".go", ".mod", ".sh")]
-        return _hash_files(self._root, sorted(p for p in files if not p.name.endswith("_test.go")))
+    def parts(self, rendered: Rendered, lock: Lock) -> dict[str, str]:
+        """Everything that the image is made of, on all its platforms, as a hash for each part, by name."""
+        return self._fingerprints.image(rendered.image, rendered.recipes, rendered.dockerfile, lock)
 
     def input_hash(self, rendered: Rendered, lock: Lock) -> str:
         """Hash of everything that the image is made of, on all its platforms; same hash, same image."""
-        digest = hashlib.sha256(rendered.dockerfile.encode())
-        for platform in rendered.image.platforms:
-            arch = platform.partition("/")[2]
-            for recipe in rendered.recipes:
-                digest.update(self.layer_hash(rendered.image, recipe, lock, arch).encode())
-        return digest.hexdigest()
+        return hashed([rendered.image.platforms, self.parts(rendered, lock)])
 
     def layer_hash(self, image: Image, recipe: Recipe, lock: Lock, arch: str) -> str:
         """Hash of one layer's inputs on one architecture: layers with the same hash are made once."""
-        made_by = self.init_hash if recipe.kind == "init" else ""
-        pins: Any = None
-        if recipe.kind == "database":
-            pins = [asdict(lock.inputs(name, arch)) for name in database_sets(image)]
-        elif recipe.set:
-            pins = asdict(lock.inputs(recipe.set, arch))
-        summary = recipe.summary() | {"name": recipe.kind}
-        base = [asdict(user) for user in image.base.users], image.base.drop
-        return hashlib.sha256(canonical([self.builder_hash, made_by, summary, pins, base, arch])).hexdigest()
+        return self._fingerprints.key(image, self._recipes(image), recipe, lock, arch)
+
+    def _recipes(self, image: Image) -> tuple[Recipe, ...]:
+        """The recipes of an image's layers, made once: images share specifications, files and hashes."""
+        if id(image) not in self._known:
+            self._known[id(image)] = image, tuple(self._recipe(image, layer) for layer in image.layers)
+        return self._known[id(image)][1]
 
     def _recipe(self, image: Image, layer: str) -> Recipe:
         runtime, base = image.runtime.name, image.base.name
@@ -146,24 +134,31 @@ class Renderer:
     def _files(self, image: Image, spec: Layer) -> dict[str, File]:
         """The layer's files of ours by path in the image; those named `.j2` are rendered first."""
         found: dict[str, File] = {}
-        bootstraps = self._root / "build" / "bootstraps"
         for target, source in spec.files.items():
-            top = bootstraps / source
+            for below, file in self._sources(source, image):
+                place = f"{target}/{below}" if below else target
+                if (below or source).endswith(".j2"):
+                    text = self._jinja.from_string(file.content.decode()).render(image=image)
+                    place, file = place.removesuffix(".j2"), replace(file, content=text.encode())
+                found[place] = file
+        return found
+
+    def _sources(self, source: str, image: Image) -> list[tuple[str, File]]:
+        """A file, or those of a directory with their paths below it, in build/bootstraps; each read once."""
+        if source not in self._read:
+            top = self._root / "build" / "bootstraps" / source
             if not top.exists():
                 raise RenderError(
                     f"runtimes/{image.runtime.name}.yaml: 'files' names build/bootstraps/{source}, which is missing",
                     "add it, or correct the name",
                 )
-            for path in sorted(p for p in (top.rglob("*") if top.is_dir() else [top]) if p.is_file()):
-                if "__pycache__" in path.parts:
-                    continue
-                place = target if path == top else f"{target}/{path.relative_to(top).as_posix()}"
-                content = path.read_bytes()
-                if path.suffix == ".j2":
-                    place = place.removesuffix(".j2")
-                    content = self._jinja.from_string(content.decode()).render(image=image).encode()
-                found[place] = File(content, bool(path.stat().st_mode & 0o100))
-        return found
+            paths = sorted(top.rglob("*")) if top.is_dir() else [top]
+            self._read[source] = [
+                ("" if path == top else path.relative_to(top).as_posix(), File(path.read_bytes(), _executable(path)))
+                for path in paths
+                if path.is_file() and "__pycache__" not in path.parts
+            ]
+        return self._read[source]
 
     def _template(self, name: str, **context: Any) -> str:
         try:
@@ -172,14 +167,6 @@ class Renderer:
             raise RenderError(f"templates/{error.name} line {error.lineno}: {error.message}") from None
         except jinja2.TemplateError as error:
             raise RenderError(f"templates/{name}: {error}", "correct the template") from None
-
-
-def database_sets(image: Image) -> tuple[str, ...]:
-    """The sets whose packages an image's dpkg database lists."""
-    base, runtime = image.base.name, image.runtime.name
-    if image.variant == "build":
-        return base, runtime, f"{base}/toolchain", f"{runtime}/build"
-    return base, runtime
 
 
 def labels(image: Image) -> dict[str, str]:
@@ -233,12 +220,8 @@ def write(folder: Path, expected: Mapping[str, bytes]) -> list[str]:
     return changed
 
 
-def _hash_files(root: Path, files: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
+def _executable(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o100)
 
 
 def _readable(data: Any) -> bytes:

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from imagemill.assemble import OUR_EPOCH
@@ -55,6 +57,20 @@ def compile_init(root: Path, platform: Platform, scratch: Path) -> Path:
     if done.returncode:
         raise AssembleError(f"build/init does not compile for {platform}:\n{done.stderr.strip()}")
     return out
+
+
+@cache
+def go_version() -> str:
+    """The version of the compiler, as `go1.27.3`; "" where there is none."""
+    try:
+        command = go_command()
+    except AssembleError:
+        return ""
+    spec = find_spec("go")
+    if spec is not None and spec.origin and Path(command).parent == Path(sys.executable).parent:
+        return (Path(spec.origin).parent / "VERSION").read_text(encoding="utf-8").split()[0]
+    done = subprocess.run([command, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def go_command() -> str:

@@ -1,0 +1,112 @@
+"""Which code makes bytes: its hash says when what it made is out of date.
+
+The modules are found by following static imports from where bytes are made, so that a new module counts as soon
+as it is imported. Carriers are left out: what they give is hashed as it is, or verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+LAYERS = ("layers",)
+"""Where layers are made; an image is made from them by `engine.<name>`."""
+
+CARRIERS: Mapping[str, str] = {
+    "engine.containers": "runs images, makes none",
+    "errors": "words for people",
+    "fetch": "what it brings is verified against the lock's hashes",
+    "fingerprint": "decides what is made, not how",
+    "lock": "the pins are hashed as they are read",
+    "manifest": "the values are hashed as they are read",
+    "mirrors": "places, never bytes",
+    "plan": "its images are hashed as Dockerfile and recipes",
+    "progress": "words for people",
+    "render": "the Dockerfile and the recipes are hashed as they are rendered",
+}
+"""Modules that makers import and that have no part in the bytes, each with the reason."""
+
+_TRANSPORTS = {"docker", "requests"}
+"""Libraries that only talk to an engine, whose images are settled into the factory's form."""
+
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))",
+    re.MULTILINE,
+)
+
+
+def code(package: Path, roots: Sequence[str]) -> str:
+    """Hash of the modules below `package` (build/imagemill) that these make bytes with, and of their libraries."""
+    digest = hashlib.sha256()
+    found, libraries = closure(package, roots)
+    for path in found:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
+    for name in libraries:
+        digest.update(f"{name} {version(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def closure(package: Path, roots: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The files of the modules that `roots` (dotted, below imagemill) are made of, and the libraries they import."""
+    files: set[Path] = set()
+    libraries: set[str] = set()
+    queue = [_file(package, root) for root in roots]
+    while queue:
+        path = queue.pop()
+        if path is None or path in files:
+            continue
+        files.add(path)
+        # importing a module runs the packages that it is in
+        queue += [parent / "__init__.py" for parent in path.parents if parent == package or package in parent.parents]
+        for name in imports(path.read_text(encoding="utf-8")):
+            top, _, below = name.partition(".")
+            if top != "imagemill":
+                libraries.add(top)
+            elif below and below not in CARRIERS:
+                queue.append(_file(package, below))
+    return sorted(files), sorted(libraries - sys.stdlib_module_names - _TRANSPORTS)
+
+
+def imports(text: str) -> set[str]:
+    """The dotted names that this source imports, at its top or inside functions.
+
+    `from a import b` gives both `a` and `a.b`: which of them is a module, only the files can tell.
+    """
+    found: set[str] = set()
+    for module, names, plain in _IMPORT.findall(text):
+        found |= {word.strip() for word in plain.split(",") if word.strip()}
+        if module:
+            found.add(module)
+            found |= {f"{module}.{name}" for name in re.findall(r"(\w+)(?:[ \t]+as[ \t]+\w+)?", names)}
+    return found
+
+
+@cache
+def version(library: str) -> str:
+    """The version of an installed library, by the name that it is imported by; "" when it is not here."""
+    spec = find_spec(library)
+    if spec is None or not spec.origin:
+        return ""
+    place = Path(spec.origin).parent
+    place = place.parent if spec.submodule_search_locations else place
+    for info in place.glob(f"{library}-*.dist-info"):  # importlib.metadata would take longer than all the rest
+        return info.name.removesuffix(".dist-info").rpartition("-")[2]
+    from importlib import metadata
+
+    names = metadata.packages_distributions().get(library, [])
+    return metadata.version(names[0]) if names else ""
+
+
+def _file(package: Path, name: str) -> Path | None:
+    """The file of a module below the package, None for what is no module (a class, a function)."""
+    place = package.joinpath(*name.split("."))
+    for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
