@@ -21,9 +21,9 @@ def export(workshop: Workshop, images: Sequence[Image], out: Path, platforms: Se
 
     Raises LockError when a layer was not made yet: build the images first.
     """
-    renderer = Renderer(workshop.paths.root)
+    renderer = Renderer(workshop.paths.root, epoch=workshop.epoch)
     aging = Aging(workshop.paths.root, workshop.paths.state, locked=False)
-    factory = Factory(workshop.paths, workshop.dist, workshop.progress)
+    factory = Factory(workshop.paths, workshop.dist, workshop.progress, epoch=workshop.epoch)
     folders = []
     for image in images:
         rendered = renderer.render(image)

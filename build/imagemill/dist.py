@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,6 +34,8 @@ class Artifact:
     input_hash: str
     engine: str
     lock: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Part -> hash, as `fingerprint` names and hashes them: why it would be built again."""
 
 
 @dataclass(frozen=True)

@@ -55,14 +55,17 @@ class Result:
 
 
 class Factory:
-    """Makes images of one checkout into one dist directory."""
+    """Makes images of one checkout into one dist directory; with `epoch` (SOURCE_DATE_EPOCH) nothing is newer."""
 
-    def __init__(self, paths: Paths, dist: Dist, progress: Progress, *, engine: str = "embedded") -> None:
+    def __init__(
+        self, paths: Paths, dist: Dist, progress: Progress, *, engine: str = "embedded", epoch: int | None = None
+    ) -> None:
         self._paths = paths
         self._dist = dist
         self._progress = progress
         self._engine = engine
-        self._renderer = Renderer(paths.root)
+        self._epoch = epoch
+        self._renderer = Renderer(paths.root, engine=engine, epoch=epoch)
         self._store = LayerStore(paths.layers)
 
     def pending(
@@ -134,6 +137,8 @@ class Factory:
                 raise LockError(f"layer {recipe.name} of {rendered.image.name} was not made", "build again")
             archives[f"{recipe.name}-{platform.arch}.tar"] = made.blob
             epoch = max(epoch, made.epoch)
+        if self._epoch is not None:
+            epoch = self._epoch
         return Context(rendered.dockerfile, archives, {}, {"IMAGEMILL_LOCK": effective.state}), epoch
 
     def _input_hash(self, rendered: Rendered, effective: Effective) -> str:
@@ -162,7 +167,7 @@ class Factory:
                 for other in rendered.recipes
                 if other.set in sets
             )
-            return Job(key, recipe, platform, image.base, locks.Inputs(), below)
+            return Job(key, recipe, platform, image.base, locks.Inputs(), below, epoch=self._epoch)
         inputs = lock.inputs(recipe.set, platform.arch) if recipe.set else locks.Inputs()
         interpreter: tuple[locks.DebianPackage, ...] = ()
         if recipe.spec.python:
@@ -171,7 +176,7 @@ class Factory:
                 *lock.inputs(image.base.name, here).debian,
                 *lock.inputs(image.runtime.name, here).debian,
             )
-        return Job(key, recipe, platform, image.base, inputs, (), interpreter)
+        return Job(key, recipe, platform, image.base, inputs, (), interpreter, self._epoch)
 
     def _make_layers(self, jobs: Mapping[str, Job]) -> dict[str, float]:
         """Make what is missing. Returns the seconds of work that each layer took, by key."""
@@ -228,8 +233,9 @@ class Factory:
             built[str(platform)] = Built(descriptor.digest, size, manifest["config"]["digest"])
         index = write_index(self._dist.index(image.name), descriptors, image.name)
         wanted = self._input_hash(rendered, effective)
+        parts = self._renderer.parts(rendered, effective.lock)
         artifact = Artifact(
-            image.name, image.tags, index.digest, index.size, built, wanted, self._engine, effective.state
+            image.name, image.tags, index.digest, index.size, built, wanted, self._engine, effective.state, parts
         )
         self._progress.step(f"image {image.name}: {index.digest}")
         return Result(artifact, False, time.monotonic() - started)

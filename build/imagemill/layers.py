@@ -31,6 +31,8 @@ class Job:
     below: tuple[str, ...] = ()
     native: tuple[DebianPackage, ...] = ()
     """Packages of this machine's own architecture that run the layer's interpreter."""
+    epoch: int | None = None
+    """SOURCE_DATE_EPOCH, where it is set: no time in the layer is later."""
 
     @property
     def words(self) -> str:
@@ -71,6 +73,8 @@ class LayerStore:
         scratch = Path(tempfile.mkdtemp(prefix=".scratch-", dir=self.path))
         try:
             made = self._assemble(job, root, Cache(cache), scratch)
+            if job.epoch is not None:
+                made = replace(made, epoch=min(made.epoch, job.epoch))
             blob = tarball.write(made.tree, scratch / "layer", epoch=made.epoch)
             self._file(job.key, "records.json").write_text(json.dumps(made.records), encoding="utf-8")
             blob.path.replace(self._file(job.key, "tar.gz"))

@@ -11,7 +11,7 @@ from imagemill.aging import Aging, Effective
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import embedded
 from imagemill.engine.containers import Runner, identities
-from imagemill.errors import EngineError
+from imagemill.errors import EngineError, ImagemillError
 from imagemill.factory import Execute, Factory, Paths, Result
 from imagemill.fetch import Cache, Fetcher
 from imagemill.load import Catalog
@@ -36,6 +36,14 @@ class Workshop:
     progress: Progress
     environ: Mapping[str, str] = field(repr=False)
 
+    @property
+    def epoch(self) -> int | None:
+        """SOURCE_DATE_EPOCH in seconds since 1970, None where it is not set."""
+        word = self.environ.get("SOURCE_DATE_EPOCH", "")
+        if word and not word.isdecimal():
+            raise ImagemillError(f"SOURCE_DATE_EPOCH is {word!r}", "set it to seconds since 1970, or unset it")
+        return int(word) if word else None
+
     def build(
         self,
         catalog: Catalog,
@@ -49,7 +57,7 @@ class Workshop:
         aging = Aging(self.paths.root, self.paths.state, locked=locked)
         bases = {image.base.name: image.base for image in images}
         lock_of = {name: aging.effective(name) for name in bases}
-        factory = Factory(self.paths, self.dist, self.progress, engine=engine)
+        factory = Factory(self.paths, self.dist, self.progress, engine=engine, epoch=self.epoch)
         stale, there = factory.pending(images, lock_of, platforms)
         if stale:
             for base in bases:
