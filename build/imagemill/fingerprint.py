@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagemill.render import Recipe
 
 EPOCH = "SOURCE_DATE_EPOCH"
-_PER_PLATFORM = ("lock", "layers below")
+_BELOW = "layers below"
 
 
 def hashed(data: object) -> str:
@@ -55,9 +55,10 @@ class Fingerprints:
             for platform in image.platforms:
                 arch = platform.partition("/")[2]
                 for part, value in self.layer(image, recipes, recipe, lock, arch).items():
-                    if part not in found:
-                        name = f"{recipe.name}: {part}"
-                        found[f"{name}, {arch}" if part in _PER_PLATFORM else name] = value
+                    if part == "lock":
+                        found[f"{recipe.name}: lock, {arch}"] = value
+                    elif part not in found and part != _BELOW:  # these are among the image's own layers
+                        found[f"{recipe.name}: {part}"] = value
         return found
 
     def layer(self, image: Image, recipes: Sequence[Recipe], recipe: Recipe, lock: Lock, arch: str) -> dict[str, str]:
@@ -70,7 +71,7 @@ class Fingerprints:
                 found["sources"] = self.init
             case "database":
                 below = [other for other in recipes if other.set in database_sets(image)]
-                found["layers below"] = hashed([self.key(image, recipes, other, lock, arch) for other in below])
+                found[_BELOW] = hashed([self.key(image, recipes, other, lock, arch) for other in below])
             case _:
                 found |= self._assembled(image, recipe, lock, arch)
         return found

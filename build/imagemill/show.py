@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 BEGIN, END = "<!-- tags: begin, written by `imagemill readme` -->", "<!-- tags: end -->"
 
 
-def rows(root: Path, images: Sequence[Image]) -> list[dict[str, Any]]:
-    """The plan as plain data; `input_hash` is empty where there is no lock yet."""
-    renderer = Renderer(root)
+def rows(root: Path, images: Sequence[Image], epoch: int | None = None) -> list[dict[str, Any]]:
+    """The plan as plain data; `input_hash` is empty where there is no lock yet. `epoch` is SOURCE_DATE_EPOCH."""
+    renderer = Renderer(root, epoch=epoch)
     lock_of = {image.base.name: _lock(root, image.base.name) for image in images}
     return [
         {

@@ -9,6 +9,7 @@ import click
 
 from imagemill import __version__
 from imagemill.cli import images, manifests
+from imagemill.cli import plan as planning
 from imagemill.errors import ImagemillError
 
 
@@ -37,7 +38,8 @@ def main(ctx: click.Context, root: Path | None) -> None:
 
 
 for command in (
-    *(manifests.validate, manifests.schema, manifests.plan, manifests.render, manifests.lock, manifests.readme),
+    *(manifests.validate, manifests.schema, manifests.render, manifests.lock, manifests.readme),
+    planning.plan,
     *(images.build, images.context, images.conform, images.run),
 ):
     main.add_command(command)

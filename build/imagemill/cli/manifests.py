@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from imagemill.cli.shared import (
     images_argument,
     images_named,
     report_drift,
-    set_option,
     workshop_of,
 )
 
@@ -39,27 +37,6 @@ def schema(root: Path | None, check: bool) -> None:
     report_drift(drift, check, "imagemill schema")
     if not check:
         schemas.write(top)
-
-
-@click.command()
-@images_argument
-@set_option
-@click.option("--format", "form", type=click.Choice(["table", "json", "matrix"]), default="table", show_default=True)
-@click.pass_obj
-def plan(root: Path | None, images: Sequence[str], which: str, form: str) -> None:
-    """Print the images that the manifests describe."""
-    from imagemill import show
-    from imagemill.plan import unavailable
-
-    top = checkout(root)
-    catalog = catalog_of(top)
-    rows = show.rows(top, images_named(catalog, images, which))
-    if form == "json":
-        click.echo(json.dumps(rows, indent=1))
-    elif form == "matrix":
-        click.echo(json.dumps(show.matrix(rows)))
-    else:
-        show.table(rows, unavailable(catalog))
 
 
 @click.command()
