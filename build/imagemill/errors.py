@@ -99,3 +99,9 @@ class LayoutError(ImagemillError):
     """An OCI layout that is missing, incomplete or damaged."""
 
     exit_code = 21
+
+
+class RevisionError(ImagemillError):
+    """A revision of the checkout that is not there, or has no plan to compare with."""
+
+    exit_code = 30

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imagemill.cli.shared import catalog_of, checkout, images_argument, images_named, set_option, workshop_of
+
+if TYPE_CHECKING:
+    from imagemill.changes import Changes
 
 
 @click.command()
@@ -21,6 +25,7 @@ from imagemill.cli.shared import catalog_of, checkout, images_argument, images_n
     "--engine", type=click.Choice(["embedded", "docker", "buildah"]), default="embedded", show_default=True,
     help="Who would execute the Dockerfiles (--explain).",
 )  # fmt: skip
+@click.option("--changed-since", "revision", metavar="REV", help="Only what differs from the plan of a git revision.")
 @click.option("--dist", type=click.Path(path_type=Path, file_okay=False), help="Where artifacts are; default: dist.")
 @click.pass_obj
 def plan(
@@ -29,11 +34,12 @@ def plan(
     which: str,
     form: str,
     explain: bool,
+    revision: str | None,
     engine: str,
     dist: Path | None,
 ) -> None:
     """Print the images that the manifests describe."""
-    from imagemill import show
+    from imagemill import changes, show
     from imagemill.plan import unavailable
 
     top = checkout(root)
@@ -42,10 +48,15 @@ def plan(
     if explain:
         if form == "matrix":
             raise click.UsageError("--explain has no matrix")
+        if revision is not None:
+            raise click.UsageError("give either --explain or --changed-since")
         _explain(top, chosen, engine, dist, form)
         return
     rows = show.rows(top, chosen, workshop_of(top).epoch)
-    if form == "json":
+    if revision is not None:
+        planned = {image.name for image in images_named(catalog, (), "all")}
+        _changed(changes.since(top, revision, rows, planned=planned, environ=os.environ), revision, len(rows), form)
+    elif form == "json":
         click.echo(json.dumps(rows, indent=1))
     elif form == "matrix":
         click.echo(json.dumps(show.matrix(rows)))
@@ -66,3 +77,19 @@ def _explain(top: Path, images: Sequence[Any], engine: str, dist: Path | None, f
     explainer = Explainer(renderer, LayerStore(workshop.paths.layers), workshop.dist, engine, native())
     rows = [explainer.explain(image, aging.effective(image.base.name)) for image in images]
     click.echo(json.dumps(rows, indent=1) if form == "json" else "\n\n".join(map(text, rows)))
+
+
+def _changed(found: Changes, revision: str, count: int, form: str) -> None:
+    from imagemill import show
+
+    if form == "json":
+        data = {"since": revision, "commit": found.commit, "changed": found.changed, "removed": found.removed}
+        click.echo(json.dumps(data, indent=1))
+    elif form == "matrix":
+        click.echo(json.dumps(show.matrix(found.changed)))
+    else:
+        if found.changed:
+            show.table(found.changed, ())
+        for name in found.removed:
+            click.echo(f"removed: {name}")
+    click.echo(f"{len(found.changed)} of {count} images changed since {revision}", err=True)
