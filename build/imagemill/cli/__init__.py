@@ -10,6 +10,7 @@ import click
 from imagemill import __version__
 from imagemill.cli import images, manifests
 from imagemill.cli import plan as planning
+from imagemill.cli import reproduce as reproducing
 from imagemill.errors import ImagemillError
 
 
@@ -40,6 +41,7 @@ def main(ctx: click.Context, root: Path | None) -> None:
 for command in (
     *(manifests.validate, manifests.schema, manifests.render, manifests.lock, manifests.readme),
     planning.plan,
+    reproducing.reproduce,
     *(images.build, images.context, images.conform, images.run),
 ):
     main.add_command(command)
