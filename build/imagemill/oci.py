@@ -20,6 +20,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 REF_NAME = "org.opencontainers.image.ref.name"
 
 
@@ -31,6 +32,7 @@ class Blob:
     diff_id: str
     size: int
     path: Path
+    media_type: str = LAYER_GZIP
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def write_image(path: Path, config: Mapping[str, Any], layers: Iterable[Blob], n
                 "schemaVersion": 2,
                 "mediaType": MANIFEST,
                 "config": config_descriptor.to_json(),
-                "layers": [Descriptor(LAYER_GZIP, layer.digest, layer.size).to_json() for layer in layers],
+                "layers": [Descriptor(layer.media_type, layer.digest, layer.size).to_json() for layer in layers],
             }
         ),
     )

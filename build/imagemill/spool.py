@@ -15,15 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from isal import isal_zlib
-
+from imagemill.assemble.compression import plain
 from imagemill.errors import LayoutError
 from imagemill.merged import MergedTree, Walked, merge
 from imagemill.tarwalk import walk
 
-_CHUNK = 1 << 18
-_GZIP_WBITS = 31
-_GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub has an instance
 MAX_LAYER = 10 << 30
 """Bytes of a decompressed layer beyond which it is refused: AWS Lambda takes images of at most 10 GB."""
 
@@ -90,34 +86,35 @@ def spool(blob: Path, digest: str, scratch: Path) -> Path:
     return path
 
 
+class _Hashing:
+    """A file that is hashed as it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        """Some more bytes."""
+        data = self._file.read(size)
+        self._hash.update(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>` of what was read so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
+
 def _decompress(source: BinaryIO, sink: BinaryIO, blob: Path) -> str:
     """Copy a layer from `source` to `sink` as plain tar; its digest as it was in `source`."""
-    digest = hashlib.sha256()
+    hashing = _Hashing(source)
     written = 0
-    chunk = source.read(_CHUNK)
-    if chunk.startswith(b"\x28\xb5\x2f\xfd"):
-        raise LayoutError(f"{blob}: compressed with zstd", "push or save the image with gzip layers")
-    zipped = chunk.startswith(b"\x1f\x8b")
-    stream = isal_zlib.decompressobj(_GZIP_WBITS)
-    while chunk:
-        digest.update(chunk)
-        rest = chunk
-        while rest:
-            if zipped and stream.eof:  # the next member of a gzip file that has several
-                stream = isal_zlib.decompressobj(_GZIP_WBITS)
-            try:
-                plain = stream.decompress(rest, _CHUNK * 16) if zipped else rest
-            except _GZIP_ERROR as error:
-                raise LayoutError(f"{blob}: damaged gzip data: {error}", "build the image again") from None
-            rest = (stream.unused_data if stream.eof else stream.unconsumed_tail) if zipped else b""
-            written += len(plain)
-            if written > MAX_LAYER:
-                raise LayoutError(f"{blob}: larger than {MAX_LAYER >> 30} GB", "make the layer smaller")
-            sink.write(plain)
-        chunk = source.read(_CHUNK)
-    if zipped and not stream.eof:
-        raise LayoutError(f"{blob}: the gzip data ends early", "the layer is damaged: build the image again")
-    return "sha256:" + digest.hexdigest()
+    for piece in plain(hashing, blob):
+        written += len(piece)
+        if written > MAX_LAYER:
+            raise LayoutError(f"{blob}: larger than {MAX_LAYER >> 30} GB", "make the layer smaller")
+        sink.write(piece)
+    return hashing.digest
 
 
 def _map(path: Path) -> mmap.mmap | bytes:

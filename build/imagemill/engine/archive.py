@@ -6,11 +6,9 @@ built twice, or by two engines, then differs only where its content does.
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import mmap
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from imagemill import oci
-from imagemill.assemble import tarball
+from imagemill.assemble import compression, tarball
 from imagemill.dockerfile import parse
 from imagemill.errors import DockerfileError, EngineError, LayoutError
 from imagemill.filetree import Tree
@@ -127,12 +125,10 @@ def _history(dockerfile: str, created: str) -> list[dict[str, Any]]:
 
 def _settle_layer(stream: IO[bytes], path: Path, epoch: int) -> oci.Blob | None:
     """Write a layer beside `path` in canonical form; None for one without entries."""
-    compressed = stream.read(2) == b"\x1f\x8b"
-    stream.seek(0)
-    with path.open("w+b") as plain:
-        shutil.copyfileobj(gzip.GzipFile(fileobj=stream) if compressed else stream, plain, 1 << 20)
-        plain.flush()
-        data = mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ)
+    with path.open("w+b") as file:
+        file.writelines(compression.plain(stream, "what the engine saved"))
+        file.flush()
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     with data:
         tree = _settled(dict(walk(data, path)), epoch)
     if not tree:
