@@ -11,7 +11,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from imagemill import lock as locks
+from imagemill import recompress
 from imagemill.aging import Effective
+from imagemill.assemble.compression import GZIP, Compression
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import LockError
@@ -44,6 +46,11 @@ class Paths:
         """Finished layers by the hash of their inputs."""
         return self.state / "layers"
 
+    @property
+    def recompressed(self) -> Path:
+        """The same layers in other compressions, by their diff ids."""
+        return self.state / "recompressed"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -58,12 +65,20 @@ class Factory:
     """Makes images of one checkout into one dist directory; with `epoch` (SOURCE_DATE_EPOCH) nothing is newer."""
 
     def __init__(
-        self, paths: Paths, dist: Dist, progress: Progress, *, engine: str = "embedded", epoch: int | None = None
+        self,
+        paths: Paths,
+        dist: Dist,
+        progress: Progress,
+        *,
+        engine: str = "embedded",
+        compression: Compression = GZIP,
+        epoch: int | None = None,
     ) -> None:
         self._paths = paths
         self._dist = dist
         self._progress = progress
         self._engine = engine
+        self._compression = compression
         self._epoch = epoch
         self._renderer = Renderer(paths.root, engine=engine, epoch=epoch)
         self._store = LayerStore(paths.layers)
@@ -143,7 +158,9 @@ class Factory:
 
     def _input_hash(self, rendered: Rendered, effective: Effective) -> str:
         base = self._renderer.input_hash(rendered, effective.lock)
-        return base if effective.state == "exact" else f"{base}+{effective.state}"
+        lock = "" if effective.state == "exact" else f"+{effective.state}"
+        compression = "" if self._compression == GZIP else f"+{self._compression}"
+        return f"{base}{lock}{compression}"
 
     def _jobs(
         self, stale: Sequence[Rendered], lock_of: Mapping[str, Effective], platforms: Sequence[str]
@@ -227,6 +244,8 @@ class Factory:
                 epoch=epoch,
                 scratch=self._paths.state / "scratch" / f"{image.name}-{platform.arch}",
             )
+            if self._compression != GZIP:  # which every engine's layers have
+                descriptor = recompress.image(layout, self._compression, self._paths.recompressed, image.name)
             descriptors.append((layout, descriptor))
             manifest = Layout(layout).read_json(descriptor.digest)
             size = sum(layer["size"] for layer in manifest["layers"])

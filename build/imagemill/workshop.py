@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from imagemill.aging import Aging, Effective
+from imagemill.assemble.compression import GZIP, Compression
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import embedded
 from imagemill.engine.containers import Runner, identities
@@ -52,12 +53,15 @@ class Workshop:
         engine: str = "embedded",
         platforms: Sequence[str] = (),
         locked: bool = False,
+        compression: Compression = GZIP,
     ) -> list[Result]:
         """Make the images that are not in dist yet. Returns one result an image, in the order of the plan."""
         aging = Aging(self.paths.root, self.paths.state, locked=locked)
         bases = {image.base.name: image.base for image in images}
         lock_of = {name: aging.effective(name) for name in bases}
-        factory = Factory(self.paths, self.dist, self.progress, engine=engine, epoch=self.epoch)
+        factory = Factory(
+            self.paths, self.dist, self.progress, engine=engine, compression=compression, epoch=self.epoch
+        )
         stale, there = factory.pending(images, lock_of, platforms)
         if stale:
             for base in bases:

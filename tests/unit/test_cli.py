@@ -72,6 +72,7 @@ def test_the_plan_as_a_table_and_as_a_matrix() -> None:
 WRONG = {
     "an unknown image": (["plan", "python9"], 12, "no image is called 'python9'"),
     "an unknown platform": (["build", "--platform", "mips"], 10, "unknown platform 'mips'"),
+    "an unknown compression": (["build", "--compression", "xz"], 10, "unknown compression 'xz'"),
     "not a checkout": (["--root", "/", "validate"], 11, "no manifest"),
     "an unknown command": (["bild"], 2, "No such command"),
     "neither update nor check": (["lock"], 2, "either --update or --check"),

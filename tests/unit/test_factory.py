@@ -10,6 +10,7 @@ import pytest
 
 from imagemill.aging import Effective
 from imagemill.assemble import Assembled, tarball
+from imagemill.assemble.compression import GZIP, Compression, parse
 from imagemill.dist import Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import DockerfileError
@@ -128,10 +129,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def make(tmp_path: Path, *words: str, platforms: tuple[str, ...] = ()) -> tuple[Dist, dict[str, bool]]:
+def make(
+    tmp_path: Path, *words: str, platforms: tuple[str, ...] = (), compression: Compression = GZIP
+) -> tuple[Dist, dict[str, bool]]:
     """Build images. Returns the dist and, for each image, whether it was there already."""
     dist = Dist(tmp_path / "dist")
-    factory = Factory(Paths(ROOT, tmp_path / "state"), dist, Silent())
+    factory = Factory(Paths(ROOT, tmp_path / "state"), dist, Silent(), compression=compression)
     lock_of = {"debian-trixie": Effective(read(ROOT / "runtimes/lock/debian-trixie.json"))}
     stale, there = factory.pending(select(IMAGES, words), lock_of, platforms)
     results = there + factory.make(stale, lock_of, platforms=platforms)
@@ -186,6 +189,25 @@ def test_a_damaged_layer_is_made_again(made: list[str], tmp_path: Path) -> None:
     count = len(made)
     make(tmp_path, "python3.13")
     assert len(made) == 2 * count
+
+
+def test_another_compression_is_another_artifact_of_the_same_layers(made: list[str], tmp_path: Path) -> None:
+    dist, _ = make(tmp_path, "python3.13")
+    first = dist.read()["python3.13-debian"]
+    count = len(made)
+    zstd = parse("zstd:3")
+    assert make(tmp_path, "python3.13", compression=zstd)[1] == {"python3.13-debian": False}
+    assert len(made) == count, "no layer was assembled again"
+    second = dist.read()["python3.13-debian"]
+    layout = Layout(dist.index("python3.13-debian"))
+    assert first.digest != second.digest
+    for image in layout.images():
+        manifest = layout.read_json(image.digest)
+        assert {row["mediaType"] for row in manifest["layers"]} == {zstd.media_type}
+        assert manifest["config"]["digest"] == first.platforms[image.platform].config, "the diff ids are the same"
+    assert make(tmp_path, "python3.13", compression=zstd)[1] == {"python3.13-debian": True}
+    assert make(tmp_path, "python3.13")[1] == {"python3.13-debian": False}
+    assert dist.read()["python3.13-debian"] == first
 
 
 def test_the_record_says_what_was_built(made: list[str], tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ from imagemill.cli.shared import (
     "--engine", type=click.Choice(["embedded", "docker", "buildah"]), default="embedded", show_default=True,
     help="Who executes the Dockerfiles.",
 )  # fmt: skip
+@click.option(
+    "--compression", default="gzip", show_default=True, metavar="gzip|zstd[:LEVEL]",
+    help="How layers are compressed: gzip is quick to make, zstd small to pull.",
+)  # fmt: skip
 @click.option("--dist", type=click.Path(path_type=Path, file_okay=False), help="Where artifacts go; default: dist.")
 @click.option("--locked", is_flag=True, help="A package that the archive no longer has is an error (exit code 15).")
 @click.option("--no-load", is_flag=True, help="Do not load the images into the local docker or podman.")
@@ -39,15 +43,18 @@ def build(
     which: str,
     platforms: Sequence[str],
     engine: str,
+    compression: str,
     dist: Path | None,
     locked: bool,
     no_load: bool,
 ) -> None:
     """Build images into dist, making only what changed. Prints name@digest, a line an image."""
     from imagemill import show
+    from imagemill.assemble.compression import parse
     from imagemill.engine import containers
     from imagemill.progress import progress
 
+    packed = parse(compression)
     top = checkout(root)
     catalog = catalog_of(top)
     with progress() as said:
@@ -59,6 +66,7 @@ def build(
             engine=engine,
             platforms=platform_names(platforms),
             locked=locked,
+            compression=packed,
         )
         runner = containers.find(os.environ)
         if runner is not None and not no_load:
