@@ -20,6 +20,8 @@ class Built:
     digest: str
     size: int
     config: str
+    tags: tuple[str, ...] = ()
+    """Tags for this platform alone: python3.13-arm64."""
 
 
 @dataclass(frozen=True)

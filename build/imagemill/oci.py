@@ -10,18 +10,21 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from imagemill.errors import LayoutError
+from imagemill.history import told
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
-REF_NAME = "org.opencontainers.image.ref.name"
+ANNOTATION = "org.opencontainers.image."
+REF_NAME = f"{ANNOTATION}ref.name"
+REVISION = f"{ANNOTATION}revision"
 
 
 @dataclass(frozen=True)
@@ -148,35 +151,48 @@ class Layout:
     def finish(self, descriptors: Iterable[Descriptor]) -> None:
         """Write `oci-layout` and `index.json`: from here on the layout is one."""
         (self.path / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
-        rows = [descriptor.to_json() for descriptor in descriptors]
-        index = canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
-        (self.path / "index.json").write_bytes(index)
+        (self.path / "index.json").write_bytes(_listing(descriptors))
+
+
+def about(config: Mapping[str, Any]) -> dict[str, str]:
+    """What the manifest of an image says of it: OCI's own among its labels, and when it was made.
+
+    Not the revision that was checked out: it differs between builds of equal inputs, and then so would every digest
+    below the manifest's, and signatures and caches with them. Where it stands is in the layout (see `note`), which
+    has no digest.
+    """
+    labels = (config.get("config") or {}).get("Labels") or {}
+    found = {name: value for name, value in labels.items() if name.startswith(ANNOTATION)}
+    if config.get("created"):
+        found[f"{ANNOTATION}created"] = config["created"]
+    return dict(sorted(found.items()))
 
 
 def write_image(path: Path, config: Mapping[str, Any], layers: Iterable[Blob], name: str) -> Descriptor:
     """Write a layout with one image; an existing directory is replaced only once the new one is whole.
 
-    `config` is the image configuration without `rootfs`; the diff ids come from `layers`. Returns the
-    descriptor of the manifest, with its platform.
+    `config` is the image configuration without `rootfs`; the diff ids come from `layers`. Its history gets a comment
+    a step, and its manifest the annotations that it has labels for. Returns the descriptor of the manifest, with
+    its platform.
     """
     layers = list(layers)
     staging = _staging(path)
     layout = Layout(staging)
     full = {**config, "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}}
+    if "history" in config:
+        full["history"] = [told(row) for row in config["history"]]
     config_descriptor = layout.add(CONFIG, canonical(full))
     for layer in layers:
         layout.link(layer.path, layer.digest)
-    manifest = layout.add(
-        MANIFEST,
-        canonical(
-            {
-                "schemaVersion": 2,
-                "mediaType": MANIFEST,
-                "config": config_descriptor.to_json(),
-                "layers": [Descriptor(layer.media_type, layer.digest, layer.size).to_json() for layer in layers],
-            }
-        ),
-    )
+    data: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config_descriptor.to_json(),
+        "layers": [Descriptor(layer.media_type, layer.digest, layer.size).to_json() for layer in layers],
+    }
+    if notes := about(config):
+        data["annotations"] = notes
+    manifest = layout.add(MANIFEST, canonical(data))
     platform = f"{config['os']}/{config['architecture']}"
     listed = Descriptor(manifest.media_type, manifest.digest, manifest.size, platform, {REF_NAME: name})
     layout.finish([listed])
@@ -187,7 +203,8 @@ def write_image(path: Path, config: Mapping[str, Any], layers: Iterable[Blob], n
 def write_index(path: Path, images: Iterable[tuple[Path, Descriptor]], name: str) -> Descriptor:
     """Write a layout whose one entry is an index over `images` (their layouts and descriptors).
 
-    The index is sorted by platform, so it does not depend on who was built first.
+    The index is sorted by platform, so it does not depend on who was built first. It has those annotations that
+    all its images have.
     """
     ordered = sorted(images, key=lambda image: image[1].platform)
     staging = _staging(path)
@@ -195,13 +212,33 @@ def write_index(path: Path, images: Iterable[tuple[Path, Descriptor]], name: str
     for source, _ in ordered:
         for blob in sorted((source / "blobs" / "sha256").iterdir()):
             layout.link(blob, f"sha256:{blob.name}")
-    index = layout.add(
-        INDEX,
-        canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [d.to_json() for _, d in ordered]}),
-    )
+    data: dict[str, Any] = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [d.to_json() for _, d in ordered]}
+    if notes := _common(layout.read_json(d.digest).get("annotations") or {} for _, d in ordered):
+        data["annotations"] = notes
+    index = layout.add(INDEX, canonical(data))
     layout.finish([Descriptor(index.media_type, index.digest, index.size, "", {REF_NAME: name})])
     _replace(staging, path)
     return index
+
+
+def note(path: Path, notes: Mapping[str, str]) -> None:
+    """Add annotations to what index.json lists: they are about the layout, and change no digest."""
+    layout = Layout(path)
+    rows = [replace(entry, annotations={**entry.annotations, **notes}) for entry in layout.entries()]
+    staging = path / f".index.json.{os.getpid()}"
+    staging.write_bytes(_listing(rows))
+    staging.replace(path / "index.json")
+
+
+def _common(found: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The pairs that all of these have."""
+    first, *others = found
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
+
+
+def _listing(descriptors: Iterable[Descriptor]) -> bytes:
+    rows = [descriptor.to_json() for descriptor in descriptors]
+    return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
 
 
 def _staging(path: Path) -> Path:

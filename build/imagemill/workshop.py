@@ -18,6 +18,7 @@ from imagemill.fetch import Cache, Fetcher
 from imagemill.load import Catalog
 from imagemill.lock import DebianPackage, Lock
 from imagemill.mirrors import Mirrors
+from imagemill.oci import REVISION, note
 from imagemill.plan import Image
 from imagemill.platforms import Platform, native
 from imagemill.progress import Progress
@@ -54,8 +55,13 @@ class Workshop:
         platforms: Sequence[str] = (),
         locked: bool = False,
         compression: Compression = GZIP,
+        revision: str = "",
     ) -> list[Result]:
-        """Make the images that are not in dist yet. Returns one result an image, in the order of the plan."""
+        """Make the images that are not in dist yet. Returns one result an image, in the order of the plan.
+
+        `revision` is what version control calls the checkout. It is noted beside the images made now, changes no
+        digest, and a new one makes no image anew: an image keeps the revision that it was first made at.
+        """
         aging = Aging(self.paths.root, self.paths.state, locked=locked)
         bases = {image.base.name: image.base for image in images}
         lock_of = {name: aging.effective(name) for name in bases}
@@ -68,6 +74,8 @@ class Workshop:
                 mine = [rendered for rendered in stale if rendered.image.base.name == base]
                 lock_of[base] = self._fetch(catalog, aging, factory, mine, lock_of[base], platforms)
             made = factory.make(stale, lock_of, execute=executor(engine, self.environ), platforms=platforms)
+            for result in made if revision else ():
+                note(self.dist.index(result.artifact.name), {REVISION: revision})
             there += made
         for effective in lock_of.values():
             self._warn(effective)
@@ -81,8 +89,10 @@ class Workshop:
         for artifact in artifacts:
             if str(platform) in artifact.platforms:
                 layout = self.dist.layout(artifact.name, platform.arch)
+                known = identities(layout)
                 for tag in artifact.tags:
-                    wanted[local_name(tag, platform)] = (layout, identities(layout))
+                    for name in {local_name(tag, platform), f"{REPOSITORY}:{tag}-{platform.arch}"}:
+                        wanted[name] = (layout, known)
         there = runner.has({name: digests for name, (_, digests) in wanted.items()})
         by_layout: dict[Path, list[str]] = {}
         for name, (layout, _) in wanted.items():

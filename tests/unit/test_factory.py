@@ -216,3 +216,18 @@ def test_the_record_says_what_was_built(made: list[str], tmp_path: Path) -> None
     assert row["tags"] == ["python3.13-debian", "python3.13"]
     assert (row["engine"], row["lock"], len(row["input_hash"])) == ("embedded", "exact", 64)
     assert all(built["digest"].startswith("sha256:") for built in row["platforms"].values())
+    assert row["platforms"]["linux/arm64"]["tags"] == ["python3.13-debian-arm64", "python3.13-arm64"]
+
+
+def test_an_image_says_what_it_is(made: list[str], tmp_path: Path) -> None:
+    dist, _ = make(tmp_path, "nodejs24.x")
+    layout = Layout(dist.index("nodejs24.x-debian"))
+    [entry] = layout.entries()
+    notes = layout.read_json(entry.digest)["annotations"]
+    prefix = "org.opencontainers.image."
+    assert {name.removeprefix(prefix) for name in notes} == {
+        *("title", "description", "version", "url", "source", "documentation", "vendor", "licenses"),
+        *("base.name", "created"),
+    }
+    assert (notes[f"{prefix}title"], notes[f"{prefix}version"]) == ("nodejs24.x", "24.x")
+    assert all(layout.read_json(image.digest)["annotations"] == notes for image in layout.images())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagemill.errors import LayoutError
-from imagemill.oci import INDEX, Blob, Descriptor, Layout, sha256, write_image, write_index
+from imagemill.oci import INDEX, REVISION, Blob, Descriptor, Layout, note, sha256, write_image, write_index
 
 
 def blob(folder: Path, content: bytes = b"layer") -> Blob:
@@ -63,6 +63,51 @@ def test_a_layout_is_replaced_whole(tmp_path: Path) -> None:
 def test_blobs_are_shared_on_disk(tmp_path: Path) -> None:
     path, _ = image(tmp_path, "amd64")
     assert Layout(path).blob_path(sha256(b"layer")).stat().st_nlink == 2
+
+
+def described(folder: Path, arch: str, **labels: str) -> tuple[Path, Descriptor]:
+    """An image that says of itself what OCI has names for, and something else."""
+    names = {f"org.opencontainers.image.{key}": value for key, value in labels.items()}
+    config = {
+        "architecture": arch,
+        "os": "linux",
+        "created": "2026-01-02T03:04:05Z",
+        "config": {"Labels": {**names, "io.imagemill.variant": "run"}},
+        "history": [{"created_by": "WORKDIR /x", "empty_layer": True}],
+    }
+    return folder / arch, write_image(folder / arch, config, [], "x")
+
+
+def test_annotations_say_what_labels_say(tmp_path: Path) -> None:
+    path, descriptor = described(tmp_path, "amd64", title="t", version="3.13")
+    manifest = Layout(path).read_json(descriptor.digest)
+    assert manifest["annotations"] == {
+        "org.opencontainers.image.created": "2026-01-02T03:04:05Z",
+        "org.opencontainers.image.title": "t",
+        "org.opencontainers.image.version": "3.13",
+    }
+    [row] = Layout(path).read_json(manifest["config"]["digest"])["history"]
+    assert row == {"created_by": "WORKDIR /x", "empty_layer": True, "comment": "processes start in /x"}
+
+
+def test_an_index_has_the_annotations_that_its_images_share(tmp_path: Path) -> None:
+    images = [described(tmp_path, arch, title="t", description=arch) for arch in ("amd64", "arm64")]
+    index = write_index(tmp_path / "index", images, "x")
+    assert Layout(tmp_path / "index").read_json(index.digest)["annotations"] == {
+        "org.opencontainers.image.created": "2026-01-02T03:04:05Z",
+        "org.opencontainers.image.title": "t",
+    }
+
+
+def test_a_revision_is_noted_without_a_change_of_digests(tmp_path: Path) -> None:
+    images = [described(tmp_path, arch, title="t") for arch in ("amd64", "arm64")]
+    index = write_index(tmp_path / "index", images, "x")
+    for revision in ("abc", "def"):
+        note(tmp_path / "index", {REVISION: revision})
+        [entry] = Layout(tmp_path / "index").entries()
+        assert (entry.digest, entry.size) == (index.digest, index.size)
+        assert entry.annotations == {"org.opencontainers.image.ref.name": "x", REVISION: revision}
+    assert sorted(path.name for path in (tmp_path / "index").iterdir()) == ["blobs", "index.json", "oci-layout"]
 
 
 def test_damage_is_seen(tmp_path: Path) -> None:

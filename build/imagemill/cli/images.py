@@ -33,6 +33,7 @@ from imagemill.cli.shared import (
     "--compression", default="gzip", show_default=True, metavar="gzip|zstd[:LEVEL]",
     help="How layers are compressed: gzip is quick to make, zstd small to pull.",
 )  # fmt: skip
+@click.option("--revision", default="", help="What git calls this checkout; noted beside the images, not in them.")
 @click.option("--dist", type=click.Path(path_type=Path, file_okay=False), help="Where artifacts go; default: dist.")
 @click.option("--locked", is_flag=True, help="A package that the archive no longer has is an error (exit code 15).")
 @click.option("--no-load", is_flag=True, help="Do not load the images into the local docker or podman.")
@@ -44,6 +45,7 @@ def build(
     platforms: Sequence[str],
     engine: str,
     compression: str,
+    revision: str,
     dist: Path | None,
     locked: bool,
     no_load: bool,
@@ -67,6 +69,7 @@ def build(
             platforms=platform_names(platforms),
             locked=locked,
             compression=packed,
+            revision=revision,
         )
         runner = containers.find(os.environ)
         if runner is not None and not no_load:
