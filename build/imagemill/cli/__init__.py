@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from imagemill import __version__
-from imagemill.cli import images, manifests
+from imagemill.cli import bake, images, manifests
 from imagemill.cli import plan as planning
 from imagemill.cli import reproduce as reproducing
 from imagemill.errors import ImagemillError
@@ -43,5 +43,6 @@ for command in (
     planning.plan,
     reproducing.reproduce,
     *(images.build, images.context, images.conform, images.run),
+    bake.bake,
 ):
     main.add_command(command)
