@@ -138,13 +138,14 @@ def _image(one: Ready, attestations: Sequence[str]) -> dict[str, Any]:
     said = labels(one.image)
     created = datetime.datetime.fromtimestamp(one.epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     notes = about({"config": {"Labels": said}, "created": created})
-    where = "index,manifest" if len(one.contexts) > 1 else "manifest"  # one platform alone has no index
+    # an entry each, since buildx up to 0.13 takes "index,manifest:" for a part of the name; one platform has no index
+    levels = ("index", "manifest") if len(one.contexts) > 1 else ("manifest",)
     arguments = next(iter(one.contexts.values())).arguments
     return {
         "tags": [f"${{REPOSITORY}}:{tag}" for tag in one.image.tags],
         "args": {"SOURCE_DATE_EPOCH": str(one.epoch), **{key: _literal(value) for key, value in arguments.items()}},
         "labels": {key: _literal(value) for key, value in said.items()},
-        "annotations": [f"{where}:{key}={_literal(value)}" for key, value in notes.items()],
+        "annotations": [f"{level}:{key}={_literal(value)}" for level in levels for key, value in notes.items()],
         # said either way: builders attest on their own otherwise, with times that no two builds share
         "attest": list(attestations) or ["type=provenance,disabled=true"],
     }

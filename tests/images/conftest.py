@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+import daemons
 import pytest
 from stage import IMAGES, ROOT, Loaded
 
@@ -26,8 +25,6 @@ from imagemill.factory import Paths
 from imagemill.mirrors import Mirrors
 from imagemill.progress import Silent
 from imagemill.workshop import Workshop
-
-_PATIENCE = 30  # seconds for a daemon to come up, and to go
 
 
 def missing(what: str) -> NoReturn:
@@ -122,11 +119,11 @@ def dockerd() -> Iterator[Mapping[str, str]]:
         )
     environ = {**os.environ, "DOCKER_HOST": f"unix://{home}/socket"}
     try:
-        _await(daemon, environ, home / "log")
+        daemons.wait_for(daemon, environ, home / "log")
         yield environ
     finally:
-        _end(daemon)
-        _remove(home)
+        daemons.end(daemon)
+        daemons.remove(home)
 
 
 @pytest.fixture(scope="session")
@@ -137,34 +134,3 @@ def docker_runner(dockerd: Mapping[str, str]) -> containers.Runner:
     found = containers.find({**dockerd, "IMAGEMILL_RUNNER": "docker"})
     assert found is not None
     return found
-
-
-def _await(daemon: subprocess.Popen[bytes], environ: Mapping[str, str], log: Path) -> None:
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            docker.client(environ).close()
-        except EngineError as error:
-            if daemon.poll() is not None or time.monotonic() > until:
-                last = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
-                pytest.fail(f"dockerd does not come up: {error}\n{last}")
-            time.sleep(0.1)
-        else:
-            return
-
-
-def _end(daemon: subprocess.Popen[bytes]) -> None:
-    daemon.send_signal(signal.SIGTERM)
-    try:
-        daemon.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        daemon.kill()
-        daemon.wait()
-
-
-def _remove(home: Path) -> None:
-    """Remove what the daemon left: its network namespace and layers may still be mounted."""
-    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for point in reversed([point for point in mounted if point.startswith(f"{home}/")]):
-        subprocess.run(["umount", point], check=False)
-    shutil.rmtree(home)

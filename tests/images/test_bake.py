@@ -1,0 +1,191 @@
+"""What bake writes, built by a real `docker buildx bake` in a daemon with the containerd image store."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import containerd_docker
+import pytest
+
+from imagemill import bake, oci
+from imagemill.assemble import tarball
+from imagemill.contexts import Ready
+from imagemill.engine import Context, archive, embedded
+from imagemill.errors import ImagemillError
+from imagemill.filetree import Entry
+from imagemill.load import load
+from imagemill.oci import Blob, Descriptor, Layout
+from imagemill.plan import plan, select
+from imagemill.platforms import PLATFORMS, find
+from imagemill.render import Renderer, labels
+
+pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
+EPOCH = 1_757_664_000
+WORDS = ["@python3.13"]
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Mapping[str, str]]:
+    """The environment of a `docker` with buildx and a daemon of its own, which stores images in containerd."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a Docker daemon for the tests")
+    state = Path(os.environ.get("IMAGEMILL_STATE") or ROOT / ".imagemill").absolute()
+    try:
+        programs = containerd_docker.install(state, os.environ)
+    except ImagemillError as error:
+        pytest.skip(f"SKIPPED FOR WANT OF A NEW DOCKER, which comes from Debian's archive: {error}")
+    with containerd_docker.daemon(programs, os.environ) as environ:
+        yield environ
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Ready]:
+    """The images of one runtime, with their real Dockerfiles and small layers that share directories."""
+    folder = tmp_path_factory.mktemp("layers")
+    renderer = Renderer(ROOT)
+    found = []
+    for image in select(plan(load(ROOT)), WORDS):
+        rendered = renderer.render(image)
+        contexts = {}
+        for platform in PLATFORMS.values():
+            if str(platform) not in image.platforms:
+                continue
+            archives: dict[str, Blob] = {}
+            for recipe in rendered.recipes:
+                owner = "build" if recipe.name == "packages" and image.variant == "build" else recipe.name
+                tree = {
+                    "var": Entry("dir", 0o755, mtime=EPOCH),
+                    f"var/{recipe.name}": Entry("file", 0o640, 993, 990, 1_234_567_890, f"{owner} {platform}".encode()),
+                    "var/link": Entry("symlink", 0o777, mtime=EPOCH, target=recipe.name),
+                }
+                if recipe.name == "system":
+                    tree["var/task"] = Entry("dir", 0o755, mtime=EPOCH)
+                place = folder / f"{owner}-{recipe.name}-{platform.arch}.tar.gz"
+                archives[f"{recipe.name}-{platform.arch}.tar"] = tarball.write(tree, place, epoch=EPOCH)
+            contexts[str(platform)] = Context(rendered.dockerfile, archives, {}, {"IMAGEMILL_LOCK": "exact"})
+        found.append(Ready(rendered, contexts, EPOCH))
+    return found
+
+
+def baked(docker: Mapping[str, str], folder: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        ["docker", "buildx", "bake", "--progress", "plain", *arguments],
+        cwd=folder,
+        env=docker,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def unpacked(file: Path, folder: Path) -> Layout:
+    with tarfile.open(file) as tar:
+        tar.extractall(folder, filter="data")
+    return Layout(folder)
+
+
+def settled(layout: Layout, image: Descriptor, one: Ready, folder: Path) -> tuple[Descriptor, dict[str, Any]]:
+    """An image of BuildKit's in the factory's form: its manifest's descriptor, and its configuration."""
+    manifest = layout.read_json(image.digest)
+    config = layout.read_json(manifest["config"]["digest"])
+    layers = (layout.blob_path(row["digest"]).open("rb") for row in manifest["layers"])
+    made = archive.settle(
+        config,
+        layers,
+        folder,
+        name="x",
+        epoch=EPOCH,
+        scratch=folder.parent / "scratch",
+        dockerfile=one.rendered.dockerfile,
+    )
+    return made, Layout(folder).read_json(Layout(folder).read_json(made.digest)["config"]["digest"])
+
+
+def test_bake_makes_what_the_embedded_engine_makes(
+    docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+) -> None:
+    out = tmp_path / "bake"
+    bake.write(images, out, repository="example.test/lambda")
+    targets = [target for target in bake.targets(images) if target.is_image]
+    outputs = [f"--set={target.name}.output=type=oci,dest={tmp_path}/{target.name}.tar" for target in targets]
+    baked(docker, out, *outputs)
+    for target in targets:
+        one = target.of
+        layout = unpacked(tmp_path / f"{target.name}.tar", tmp_path / target.name)
+        [entry, *_] = layout.entries()
+        index = layout.read_json(entry.digest)
+        assert index["annotations"] == oci.about(
+            {"config": {"Labels": labels(one.image)}, "created": "2025-09-12T08:00:00Z"}
+        )
+        found = {image.platform: image for image in layout.images()}
+        assert sorted(found) == sorted(one.image.platforms), "both platforms, and no attestations"
+        for name, image in found.items():
+            mine = embedded.build(
+                one.contexts[name],
+                find(name),
+                layout=tmp_path / "mine",
+                name="x",
+                epoch=EPOCH,
+                scratch=tmp_path / "scratch",
+            )
+            theirs, config = settled(layout, image, one, tmp_path / "theirs")
+            expected = Layout(tmp_path / "mine")
+            own = expected.read_json(expected.read_json(mine.digest)["config"]["digest"])
+            assert config["rootfs"] == own["rootfs"], (target.name, name)
+            assert config == own
+            assert theirs.digest == mine.digest, "and so all of it is the same"
+            assert layout.read_json(image.digest)["annotations"] == index["annotations"]
+
+
+def test_shared_layers_are_built_once_and_continued(
+    docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+) -> None:
+    bake.write(images, tmp_path, repository="example.test/lambda")
+    printed = subprocess.run(
+        ["docker", "buildx", "bake", "--print", "serve"],
+        cwd=tmp_path,
+        env=docker,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    data = json.loads(printed.stdout)
+    assert data["target"]["serve-python3-13-debian"]["contexts"] == {"layers": "target:layers-python3-13"}
+    assert set(data["target"]) == {"serve-python3-13-debian", "layers-python3-13", "layers-debian-trixie"}
+    assert data["target"]["serve-python3-13-debian"]["tags"][0].startswith("example.test/lambda:")
+    baked(docker, tmp_path, "run", "serve")  # no outputs: into the daemon's own store
+    ids = []
+    for tag in ("python3.13", "serve-python3.13"):
+        said = subprocess.run(
+            ["docker", "image", "inspect", f"example.test/lambda:{tag}"],
+            env=docker,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        [row] = json.loads(said.stdout)
+        ids.append(row["RootFS"]["Layers"])
+    assert len(ids[0]) >= 4
+    assert ids[0] == ids[1], "run and serve are the same layers"
+
+
+def test_provenance_is_attested_when_asked_for(docker: Mapping[str, str], images: list[Ready], tmp_path: Path) -> None:
+    bake.write(images[:1], tmp_path / "bake", repository="x", attestations=["type=provenance,mode=max"])
+    baked(docker, tmp_path / "bake", f"--set=*.output=type=oci,dest={tmp_path}/out.tar")
+    layout = unpacked(tmp_path / "out.tar", tmp_path / "out")
+    [entry, *_] = layout.entries()  # one for each tag
+    kinds = [
+        row.get("annotations", {}).get("vnd.docker.reference.type")
+        for row in layout.read_json(entry.digest)["manifests"]
+    ]
+    assert kinds.count("attestation-manifest") == 2
+    assert kinds.count(None) == 2
