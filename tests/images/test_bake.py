@@ -13,8 +13,9 @@ from typing import Any
 import containerd_docker
 import pytest
 
-from imagemill import bake, oci
+from imagemill import bake, export, oci, recompress
 from imagemill.assemble import tarball
+from imagemill.assemble.compression import parse
 from imagemill.contexts import Ready
 from imagemill.engine import Context, archive, embedded
 from imagemill.errors import ImagemillError
@@ -22,7 +23,7 @@ from imagemill.filetree import Entry
 from imagemill.load import load
 from imagemill.oci import Blob, Descriptor, Layout
 from imagemill.plan import plan, select
-from imagemill.platforms import PLATFORMS, find
+from imagemill.platforms import PLATFORMS, find, native
 from imagemill.render import Renderer, labels
 
 pytestmark = pytest.mark.engine
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
 EPOCH = 1_757_664_000
 WORDS = ["@python3.13"]
+ZSTD = parse("zstd")
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +87,13 @@ def baked(docker: Mapping[str, str], folder: Path, *arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def said(docker: Mapping[str, str], *arguments: str) -> str:
+    """What a `docker` command says; it must succeed."""
+    done = subprocess.run(["docker", *arguments], env=docker, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def unpacked(file: Path, folder: Path) -> Layout:
@@ -165,14 +174,7 @@ def test_shared_layers_are_built_once_and_continued(
     baked(docker, tmp_path, "run", "serve")  # no outputs: into the daemon's own store
     ids = []
     for tag in ("python3.13", "serve-python3.13"):
-        said = subprocess.run(
-            ["docker", "image", "inspect", f"example.test/lambda:{tag}"],
-            env=docker,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        [row] = json.loads(said.stdout)
+        [row] = json.loads(said(docker, "image", "inspect", f"example.test/lambda:{tag}"))
         ids.append(row["RootFS"]["Layers"])
     assert len(ids[0]) >= 4
     assert ids[0] == ids[1], "run and serve are the same layers"
@@ -189,3 +191,32 @@ def test_provenance_is_attested_when_asked_for(docker: Mapping[str, str], images
     ]
     assert kinds.count("attestation-manifest") == 2
     assert kinds.count(None) == 2
+
+
+@pytest.mark.parametrize("form", ["oci", "docker", "for_lambda"])
+def test_docker_loads_what_export_writes(
+    form: str, docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+) -> None:
+    """The containerd store reads an index and a manifest of Docker's; a docker-archive is for older ones too."""
+    built = []
+    for name, context in images[0].contexts.items():
+        layout = tmp_path / name.replace("/", "-")
+        scratch = tmp_path / "scratch"
+        image = embedded.build(context, find(name), layout=layout, name="x", epoch=EPOCH, scratch=scratch)
+        built.append((layout, recompress.image(layout, ZSTD, tmp_path / "store", "x") if form == "oci" else image))
+    index = oci.write_index(tmp_path / "index", built, "x")
+    out, called = tmp_path / "out.tar", f"imagemill/export:{form}"
+    one = tmp_path / f"linux-{native().arch}"
+    if form == "oci":
+        expected = export.oci(tmp_path / "index", out, [called])
+        assert expected.digest == index.digest
+    elif form == "docker":
+        expected = export.docker(one, out, [called])
+    else:
+        expected = export.for_lambda(one, out, [called], tmp_path / "store")
+    said(docker, "load", "--input", str(out))
+    [row] = json.loads(said(docker, "image", "inspect", called))
+    assert row["RepoTags"] == [called]
+    assert row["Config"]["Labels"]["io.imagemill.runtime"] == "python3.13"
+    if form != "docker":  # of an archive the store makes a manifest of its own
+        assert row["Id"] == expected.digest

@@ -43,6 +43,6 @@ for command in (
     planning.plan,
     reproducing.reproduce,
     *(images.build, images.context, images.conform, images.run),
-    bake.bake,
+    *(bake.bake, bake.export),
 ):
     main.add_command(command)
