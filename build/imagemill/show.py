@@ -64,7 +64,7 @@ def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Unavailable]
         )
         for row in plan_rows
     ]
-    _columns([head, *body])
+    columns([head, *body])
     for one in missing:
         print(f"not on {one.kind}: {one.runtime}: {one.reason}")
 
@@ -76,7 +76,7 @@ def built(results: Sequence[Result], images: Sequence[Image], dist: Path, runner
         sizes = "/".join(f"{built.size / 1e6:.0f}" for built in result.artifact.platforms.values())
         time = "unchanged" if result.reused else f"{result.seconds:.1f} s"
         lines.append((result.artifact.tags[-1], time, f"{sizes} MB", _shown(dist / result.artifact.name)))
-    _columns(lines, sys.stderr)
+    columns(lines, sys.stderr)
     run = next((image for image in images if image.variant == "run"), None)
     if run is not None:
         example = run.runtime.example
@@ -110,7 +110,7 @@ def with_tags(readme: str, catalog: Catalog) -> str:
     return f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}"
 
 
-def _columns(lines: Sequence[tuple[str, ...]], stream: Any = None) -> None:
+def columns(lines: Sequence[tuple[str, ...]], stream: Any = None) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
