@@ -21,7 +21,7 @@ gate "bench (go vet, go test)" load_checked
 gate "manifests" "$bin/python" -m imagemill validate
 gate "schemas" "$bin/python" -m imagemill schema --check
 gate "render" "$bin/python" -m imagemill render --check
-gate "lock" "$bin/python" -m imagemill lock --check
+gate "lock" "$bin/python" -m imagemill lock --check --offline
 gate "README tags" "$bin/python" -m imagemill readme --check
 gate "dockerfiles (hadolint)" "$bin/hadolint" --no-color tests/golden/*/Dockerfile
 gate "workflows (actionlint)" "$bin/actionlint" .github/workflows/*.yml

@@ -1,39 +1,71 @@
-"""Making locks again, and telling what in them no longer fits the manifests."""
+"""Making locks again, and telling what in them no longer fits the manifests or is no longer the newest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagemill import lock as locks
-from imagemill.errors import LockError
+from imagemill.errors import LockError, SelectionError
 from imagemill.fetch import Cache
 from imagemill.load import Catalog
-from imagemill.manifest import Layer
+from imagemill.manifest import Base, Layer
 from imagemill.workshop import Workshop
 
+if TYPE_CHECKING:
+    from imagemill.resolve.outdated import Newer
 
-def update(workshop: Workshop, catalog: Catalog) -> list[str]:
-    """Resolve every base's lock again and write it. Returns what changed, in words."""
-    from imagemill.resolve import diff, resolve
 
-    changes: list[str] = []
+def only(catalog: Catalog, names: Sequence[str]) -> Catalog:
+    """The catalog with these bases alone; all of them where no name is given. Raises SelectionError."""
+    for name in names:
+        if name not in catalog.bases:
+            raise SelectionError(f"no base is called {name!r}", f"use one of: {', '.join(catalog.bases)}")
+    chosen = {name: base for name, base in catalog.bases.items() if name in names or not names}
+    return replace(catalog, bases=chosen)
+
+
+def update(workshop: Workshop, catalog: Catalog) -> dict[str, list[str]]:
+    """Resolve the lock of every base again and write it. Returns what changed, in words, by base."""
+    from imagemill.resolve import diff
+
+    changes: dict[str, list[str]] = {}
     for base in catalog.bases.values():
         path = locks.path_of(workshop.paths.root, base.name)
-        workshop.progress.step(f"resolving {base.name}")
-        new = resolve(
-            base,
-            list(catalog.runtimes.values()),
-            mirrors=workshop.mirrors,
-            cache=Cache(workshop.paths.cache),
-            progress=workshop.progress.step,
-        )
+        new = _resolved(workshop, catalog, base)
         try:
-            changes += diff(locks.read(path), new)
+            changes[base.name] = diff(locks.read(path), new)
         except LockError:
-            changes.append(f"{base.name}: locked for the first time")
+            changes[base.name] = [f"{len(new.sets)} sets, locked for the first time"]
         locks.write(new, path)
     return changes
+
+
+def outdated(workshop: Workshop, catalog: Catalog, *, only_security: bool = False) -> list[Newer]:
+    """What is to be had newer than the locks have it, security updates first; with `only_security`, these alone.
+
+    A package that has a security update is listed once.
+    """
+    from imagemill.fetch import Web
+    from imagemill.resolve import outdated, releases_of
+
+    cache, mirrors, say = Cache(workshop.paths.cache), workshop.mirrors, workshop.progress.step
+    urgent: list[Newer] = []
+    others: list[Newer] = []
+    for base in catalog.bases.values():
+        lock = locks.read(locks.path_of(workshop.paths.root, base.name))
+        web = Web(mirrors)
+        mine = outdated.security(
+            lock, base, releases_of(base, web, mirrors), web=web, cache=cache, mirrors=mirrors, say=say
+        )
+        urgent += mine
+        if not only_security:
+            named = {row.name for row in mine}
+            found = outdated.newer(lock, _resolved(workshop, catalog, base))
+            others += [row for row in found if row.kind != "debian" or row.name not in named]
+    return urgent + others
 
 
 def uncovered(root: Path, catalog: Catalog) -> list[str]:
@@ -64,3 +96,16 @@ def _missing(lock: locks.Lock, name: str, spec: Layer, below: Sequence[str], arc
     if len(inputs.pypi) != len(spec.pypi) or len(inputs.npm) != len(spec.npm):
         wanted.append(f"{name} for {arch}: the number of pypi or npm sets differs")
     return wanted
+
+
+def _resolved(workshop: Workshop, catalog: Catalog, base: Base) -> locks.Lock:
+    from imagemill.resolve import resolve
+
+    workshop.progress.step(f"resolving {base.name}")
+    return resolve(
+        base,
+        list(catalog.runtimes.values()),
+        mirrors=workshop.mirrors,
+        cache=Cache(workshop.paths.cache),
+        progress=workshop.progress.step,
+    )

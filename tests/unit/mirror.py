@@ -75,7 +75,9 @@ class Server:
             }
         )
 
-    def publish(self, suite: str, stanzas: Mapping[str, list[dict[str, str]]], date: str) -> None:
+    def publish(
+        self, suite: str, stanzas: Mapping[str, list[dict[str, str]]], date: str, archive: str = "debian"
+    ) -> None:
         """Write the indexes of a suite: architecture -> stanzas of its packages."""
         sums = ""
         for arch, rows in stanzas.items():
@@ -83,15 +85,17 @@ class Server:
             packed = lzma.compress(text.encode())
             digest = hashlib.sha256(packed).hexdigest()
             sums += f" {digest} {len(packed)} main/binary-{arch}/Packages.xz\n"
-            self.files[f"/debian/dists/{suite}/main/binary-{arch}/by-hash/SHA256/{digest}"] = packed
+            self.files[f"/{archive}/dists/{suite}/main/binary-{arch}/by-hash/SHA256/{digest}"] = packed
         release = f"Signed: yes\nSuite: {suite}\nDate: {date}\nSHA256:\n{sums}"
-        self.files[f"/debian/dists/{suite}/InRelease"] = release.encode()
+        self.files[f"/{archive}/dists/{suite}/InRelease"] = release.encode()
 
-    def deb(self, name: str, version: str, *, arch: str = "amd64", source: str = "", **fields: str) -> dict[str, str]:
+    def deb(
+        self, name: str, version: str, *, arch: str = "amd64", source: str = "", archive: str = "debian", **fields: str
+    ) -> dict[str, str]:
         """Put a package into the pool. Returns its stanza."""
         content = f"{name} {version} {arch}".encode()
         path = f"pool/{name}_{version}_{arch}.deb"
-        self.files[f"/debian/{path}"] = content
+        self.files[f"/{archive}/{path}"] = content
         return {
             "Package": name,
             "Version": version,

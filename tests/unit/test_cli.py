@@ -18,7 +18,13 @@ def mill(*args: str, root: Path = ROOT) -> Result:
     return CliRunner().invoke(main, ["--root", str(root), *args])
 
 
-GATES = [["validate"], ["schema", "--check"], ["render", "--check"], ["lock", "--check"], ["readme", "--check"]]
+GATES = [
+    ["validate"],
+    ["schema", "--check"],
+    ["render", "--check"],
+    ["lock", "--check", "--offline"],
+    ["readme", "--check"],
+]
 
 
 @pytest.mark.parametrize("args", GATES, ids=lambda args: args[0])
@@ -42,7 +48,8 @@ def test_gates_fail_on_what_was_tampered_with(command: str, checkout: Path) -> N
     path = checkout / name
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    result = mill(command, *([] if command == "validate" else ["--check"]), root=checkout)
+    (args,) = [args for args in GATES if args[0] == command]
+    result = mill(*args, root=checkout)
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
@@ -76,6 +83,13 @@ WRONG = {
     "not a checkout": (["--root", "/", "validate"], 11, "no manifest"),
     "an unknown command": (["bild"], 2, "No such command"),
     "neither update nor check": (["lock"], 2, "either --update or --check"),
+    "an update offline": (["lock", "--update", "--offline"], 2, "go with --check"),
+    "security updates offline": (["lock", "--check", "--offline", "--security"], 2, "cannot be seen offline"),
+    "the lock of an unknown base": (
+        ["lock", "--check", "--offline", "debian-woody"],
+        12,
+        "no base is called 'debian-woody'",
+    ),
     "conform before build": (["conform", "--dist", "/nonexistent", "--no-run"], 12, "is not built"),
 }
 

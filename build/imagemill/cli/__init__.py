@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from imagemill import __version__
-from imagemill.cli import bake, images, manifests
+from imagemill.cli import bake, images, locks, manifests
 from imagemill.cli import plan as planning
 from imagemill.cli import reproduce as reproducing
 from imagemill.errors import ImagemillError
@@ -39,8 +39,9 @@ def main(ctx: click.Context, root: Path | None) -> None:
 
 
 for command in (
-    *(manifests.validate, manifests.schema, manifests.render, manifests.lock, manifests.readme),
+    *(manifests.validate, manifests.schema, manifests.render, manifests.readme),
     planning.plan,
+    locks.lock,
     reproducing.reproduce,
     *(images.build, images.context, images.conform, images.run),
     *(bake.bake, bake.export),

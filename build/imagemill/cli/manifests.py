@@ -13,7 +13,6 @@ from imagemill.cli.shared import (
     images_argument,
     images_named,
     report_drift,
-    workshop_of,
 )
 
 
@@ -61,28 +60,6 @@ def render(root: Path | None, images: Sequence[str], check: bool, out: Path | No
             (folder / name).write_bytes(content)
     else:
         report_drift(rendering.write(folder, expected), False, "")
-
-
-@click.command()
-@click.option("--update", is_flag=True, help="Resolve everything again and write runtimes/lock.")
-@click.option("--check", is_flag=True, help="Exit 1 if the manifests ask for what the lock does not have.")
-@click.pass_obj
-def lock(root: Path | None, update: bool, check: bool) -> None:
-    """Pin what images are made of: versions, places in pools and hashes, never hosts."""
-    from imagemill import relock
-    from imagemill.progress import progress
-
-    if update == check:
-        raise click.UsageError("give either --update or --check")
-    top = checkout(root)
-    catalog = catalog_of(top)
-    if check:
-        report_drift(relock.uncovered(top, catalog), True, "imagemill lock --update")
-        return
-    with progress() as said:
-        changes = relock.update(workshop_of(top, progress=said), catalog)
-    for line in changes or ["nothing changed"]:
-        click.echo(line)
 
 
 @click.command()

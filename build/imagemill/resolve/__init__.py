@@ -27,7 +27,7 @@ def resolve(base: Base, runtimes: Sequence[Runtime], *, mirrors: Mirrors, cache:
     web = Web(mirrors)
     platforms = [find(name) for name in sorted(base.platforms)]
     specs_of = {platform.arch: sets_on(base, runtimes, str(platform)) for platform in platforms}
-    releases = _releases(base, web, mirrors)
+    releases = releases_of(base, web, mirrors)
     debian: dict[str, dict[str, tuple[DebianPackage, ...]]] = {}
     for platform in platforms:
         archive = read_archive(releases, platform.arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
@@ -72,7 +72,7 @@ def refresh(
     still lists what its pool has not.
     """
     web = Web(mirrors)
-    releases = _releases(base, web, mirrors)
+    releases = releases_of(base, web, mirrors)
     sources = {package.source for package in gone}
     sets = {name: dict(by_arch) for name, by_arch in lock.sets.items()}
     for platform_name in sorted(base.platforms):
@@ -150,7 +150,8 @@ def _closures(archive: Archive, specs: Mapping[str, tuple[Layer, tuple[str, ...]
     return found
 
 
-def _releases(base: Base, web: Web, mirrors: Mirrors) -> list[Release]:
+def releases_of(base: Base, web: Web, mirrors: Mirrors) -> list[Release]:
+    """What the base's suite and its pockets are now, their signatures checked."""
     setting = mirrors.environ.get("IMAGEMILL_DEBIAN_KEYRING")
     keyring = Path(setting) if setting else None
     return read_releases(base.suite, base.pockets, web=web, mirror=mirrors.archive, keyring=keyring)
