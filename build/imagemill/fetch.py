@@ -9,27 +9,21 @@ import json
 import os
 import re
 import secrets
-import time
+import threading
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
-
-import urllib3
-from urllib3.exceptions import HTTPError
 
 from imagemill.errors import FetchError, IntegrityError
 from imagemill.lock import DebianPackage, Item, NpmPackage, Wheel
 from imagemill.mirrors import Mirrors
+from imagemill.web import CONNECTIONS, NotThere, Web, retried
 
-CONNECTIONS = 8  # to one host; more gain nothing, and resolvers drop bursts
-_ATTEMPTS = 4
-_CHUNK = 1 << 18
-_T = TypeVar("_T")
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_STATES = (0, 6 * 3600, 24 * 3600)
+"""Seconds after a lock's date at which a snapshot mirror is asked."""
 
 
 class Gone(FetchError):
@@ -38,14 +32,10 @@ class Gone(FetchError):
     def __init__(self, items: Iterable[Item]) -> None:
         self.items = tuple(items)
         names = ", ".join(f"{item.name} {item.version}" for item in self.items)
-        super().__init__(
-            f"the mirrors no longer have: {names}",
-            "run `imagemill lock --update`, build without --locked, or set IMAGEMILL_DEBIAN_SNAPSHOT",
-        )
-
-
-class _NotThere(FetchError):
-    """A definitive answer: the address has nothing."""
+        remedy = "run `imagemill lock --update`"
+        if all(isinstance(item, DebianPackage) for item in self.items):  # only a suite has successors of its own
+            remedy += ", build without --locked, or set IMAGEMILL_DEBIAN_SNAPSHOT"
+        super().__init__(f"the mirrors no longer have: {names}", remedy)
 
 
 class Cache:
@@ -91,60 +81,22 @@ class Cache:
         return path
 
 
-class Web:
-    """HTTP over kept-alive connections, with retries for faults that pass."""
+@dataclass
+class _Round:
+    """One call of `fetch`: what its threads share."""
 
-    def __init__(self, mirrors: Mirrors) -> None:
-        certificates = mirrors.certificates
-        self._logins: dict[str, str] = {}  # host:port -> user:password, as addresses of mirrors carry them
-        self._pool = urllib3.PoolManager(
-            maxsize=CONNECTIONS,
-            block=True,
-            retries=False,
-            timeout=urllib3.Timeout(connect=15, read=60),
-            ca_certs=certificates or None,
-        )
+    web: Web
+    date: int | None
+    gone: list[Item] = field(default_factory=list)
+    snapshot_down: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
 
-    def stream(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
-        """The body of a GET, in pieces. Raises FetchError; `transient` tells whether to try again."""
-        try:
-            answer: Any = self._pool.request(
-                "GET", url, headers={**(headers or {}), **self._login(url)}, preload_content=False, retries=3
-            )
-        except HTTPError as error:
-            raise FetchError(f"{_shown(url)}: {error}", "see whether the mirror answers", transient=True) from None
-        try:
-            if answer.status != 200:
-                answer.drain_conn()  # so that the connection can be used again
-            if answer.status in (404, 410):
-                raise _NotThere(f"{_shown(url)}: {answer.status}", "see whether the mirror is complete")
-            if answer.status != 200:
-                raise FetchError(
-                    f"{_shown(url)}: {answer.status}", "see whether the mirror answers",
-                    transient=answer.status in _TRANSIENT,
-                )  # fmt: skip
-            try:
-                yield from answer.stream(_CHUNK, decode_content=True)
-            except HTTPError as error:
-                raise FetchError(f"{_shown(url)}: {error}", "try again", transient=True) from None
-        finally:
-            answer.close()  # what was read to its end has gone back to the pool already
-
-    def _login(self, url: str) -> dict[str, str]:
-        """The header for a user and password in the address, or in an earlier one of the same host.
-
-        Links on an index page have none; a redirect to another host is followed without.
-        """
-        parts = urllib.parse.urlsplit(url)
-        login, _, host = parts.netloc.rpartition("@")
-        if login:
-            self._logins[host] = urllib.parse.unquote(login)
-        known = self._logins.get(host)
-        return urllib3.make_headers(basic_auth=known) if known else {}
-
-    def read(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
-        """The whole body of a GET; transient faults are tried again."""
-        return retried(lambda: b"".join(self.stream(url, headers)))
+    def until_stopped(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks, up to where the whole round ends: then nobody waits for the rest of a large file."""
+        for chunk in chunks:
+            if self.stop.is_set():
+                raise FetchError("another download failed first")
+            yield chunk
 
 
 class Fetcher:
@@ -160,10 +112,10 @@ class Fetcher:
         return self._cache.item(item)
 
     def fetch(self, items: Iterable[Item], date: int | None = None) -> None:
-        """Have all of these in the cache. `date` (seconds since 1970) is where a snapshot mirror is asked.
+        """Have all of these in the cache. `date` (seconds since 1970) is when a snapshot mirror had the packages.
 
         Raises Gone with every input that the mirrors answer "not found" for, once all others are there;
-        IntegrityError and other FetchErrors at once.
+        IntegrityError and other FetchErrors at once. Whatever ends it, what is in the cache is whole.
         """
         wanted = {self.path(item): item for item in items}  # one tarball may have several places
         missing = [item for path, item in wanted.items() if not path.is_file()]
@@ -171,49 +123,63 @@ class Fetcher:
             return
         size = sum(item.size for item in missing if isinstance(item, DebianPackage))
         self._say(f"fetching {len(missing)} packages ({size / 1e6:.0f} MB of them Debian's)")
-        web = Web(self._mirrors)
-        gone: list[Item] = []
+        round_ = _Round(Web(self._mirrors), date)
 
         def one(item: Item) -> None:
             try:
-                self._one(item, date, web)
-            except _NotThere:
-                gone.append(item)
+                self._one(item, round_)
+            except NotThere:
+                round_.gone.append(item)
 
         missing.sort(key=lambda item: item.size if isinstance(item, DebianPackage) else 1_000_000, reverse=True)
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             futures = [pool.submit(one, item) for item in missing]
             try:
-                for future in futures:
+                for future in as_completed(futures):
                     future.result()
             except BaseException:
+                round_.stop.set()
                 for future in futures:
                     future.cancel()
                 raise
-        if gone:
-            raise Gone(sorted(gone, key=lambda item: item.name))
+        if round_.gone:
+            raise Gone(sorted(round_.gone, key=lambda item: item.name))
 
-    def _one(self, item: Item, date: int | None, web: Web) -> None:
+    def _one(self, item: Item, round_: _Round) -> None:
         algorithm, digest = _expected(item)
         size = item.size if isinstance(item, DebianPackage) else None
 
         def keep(url: str) -> Path:
             what = f"{item.name} {item.version} ({url.rpartition('/')[2]})"
-            return self._cache.keep(web.stream(url), algorithm, digest, what, size)
+
+            def once() -> Path:
+                chunks = round_.until_stopped(round_.web.stream(url))
+                return self._cache.keep(chunks, algorithm, digest, what, size)
+
+            return retried(once)
 
         try:
-            address = self._address(item, web)
-            retried(lambda: keep(address))
-        except _NotThere:
-            snapshot = self._snapshot(item, date)
-            if not snapshot:
-                raise
-            try:
-                keep(snapshot)
-            except IntegrityError:
-                raise
-            except FetchError as error:  # a snapshot archive that does not answer has nothing to give
-                raise _NotThere(error.message, error.remedy) from None
+            keep(self._address(item, round_.web))
+        except NotThere:
+            for place in self._snapshots(item, round_.date):
+                if not round_.snapshot_down and self._held(place, keep, round_):
+                    return
+            raise
+
+    def _held(self, place: str, keep: Callable[[str], Path], round_: _Round) -> bool:
+        """Whether a snapshot mirror has the right bytes there. One that does not answer is asked no more."""
+        try:
+            keep(place)
+        except IntegrityError:
+            raise
+        except NotThere:
+            return False
+        except FetchError as error:
+            if not round_.snapshot_down:
+                self._say(f"the snapshot mirror is left out: {error.message}")
+            round_.snapshot_down = True
+            return False
+        return True
 
     def _address(self, item: Item, web: Web) -> str:
         if isinstance(item, DebianPackage):
@@ -221,16 +187,22 @@ class Fetcher:
         if isinstance(item, Wheel):
             page = index_page(web, self._mirrors.pypi, item.name)
             if item.file not in page:
-                raise _NotThere(f"{item.file} is not on the package index", "run `imagemill lock --update`")
+                raise NotThere(f"{item.file} is not on the package index", "run `imagemill lock --update`")
             return page[item.file].url
         return npm_address(self._mirrors.npm, item)
 
-    def _snapshot(self, item: Item, date: int | None) -> str:
-        """Where a snapshot archive has a package that the pool dropped; empty when none is set."""
+    def _snapshots(self, item: Item, date: int | None) -> list[str]:
+        """Where a snapshot mirror may have a package that the pool dropped; nowhere when none is set.
+
+        Such archives lay states out as `archive/<archive>/<instant>/` and answer for any instant with the state
+        that they took last before it. The lock's newest date is one at which all of its suites were as it names
+        them, but states are taken some hours apart, so the first that has what was new then may be a later one.
+        """
         if not (isinstance(item, DebianPackage) and self._mirrors.debian_snapshot and date is not None):
-            return ""
-        when = datetime.fromtimestamp(date, UTC).strftime("%Y%m%dT%H%M%SZ")
-        return f"{self._mirrors.debian_snapshot}/archive/{item.archive}/{when}/{item.path}"
+            return []
+        root = f"{self._mirrors.debian_snapshot}/archive/{item.archive}"
+        instants = [datetime.fromtimestamp(date + later, UTC).strftime("%Y%m%dT%H%M%SZ") for later in _STATES]
+        return [f"{root}/{instant}/{item.path}" for instant in instants]
 
 
 @dataclass(frozen=True)
@@ -269,26 +241,9 @@ def npm_address(registry: str, package: NpmPackage) -> str:
     return f"{registry}/{package.name}/-/{package.name.rpartition('/')[2]}-{package.version}.tgz"
 
 
-def retried(call: Callable[[], _T]) -> _T:
-    """Call, and again with growing pauses while it fails for a reason that may pass."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return call()
-        except FetchError as error:
-            if not error.transient or attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(0.5 * 3**attempt)
-    raise AssertionError("unreachable")
-
-
 def _expected(item: Item) -> tuple[str, str]:
     """Algorithm and hexadecimal digest of an input."""
     if isinstance(item, NpmPackage):
         algorithm, _, value = item.integrity.partition("-")
         return algorithm, base64.b64decode(value).hex()
     return "sha256", item.sha256
-
-
-def _shown(url: str) -> str:
-    """An address without what may be a password in it."""
-    return re.sub(r"//[^/@]*@", "//", url)

@@ -48,8 +48,8 @@ def outdated(workshop: Workshop, catalog: Catalog, *, only_security: bool = Fals
 
     A package that has a security update is listed once.
     """
-    from imagemill.fetch import Web
     from imagemill.resolve import outdated, releases_of
+    from imagemill.web import Web
 
     cache, mirrors, say = Cache(workshop.paths.cache), workshop.mirrors, workshop.progress.step
     urgent: list[Newer] = []

@@ -8,6 +8,7 @@ import http.server
 import json
 import lzma
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ class Server:
         self.files: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.faults: dict[str, list[int]] = {}  # path -> statuses to answer with before the truth
+        self.cuts: dict[str, list[int]] = {}  # path -> bytes of the body after which connections break
+        self.pauses: dict[str, float] = {}  # path -> seconds before each half of the body
+        self.heard: list[tuple[str, dict[str, str]]] = []  # path and headers of requests
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -37,14 +41,30 @@ class Server:
 
             def do_GET(self) -> None:
                 server.requests.append(self.path)
+                server.heard.append((self.path, dict(self.headers)))
                 faults = server.faults.get(self.path, [])
                 body = server.files.get(self.path)
                 status = faults.pop(0) if faults else (200 if body is not None else 404)
-                self.send_response(status)
                 payload = body if status == 200 and body is not None else b""
+                tag = f'"{hashlib.sha256(payload).hexdigest()}"'
+                place = int(self.headers.get("Range", "bytes=0-")[6:-1])
+                if place and self.headers.get("If-Range") == tag:
+                    status, total, payload = 206, len(payload), payload[place:]
+                self.send_response(status)
+                if status == 206:
+                    self.send_header("Content-Range", f"bytes {place}-{total - 1}/{total}")
+                self.send_header("ETag", tag)
                 self.send_header("Content-Length", str(len(payload)))
                 self.end_headers()
-                self.wfile.write(payload)
+                cuts = server.cuts.get(self.path)
+                if cuts:
+                    self.wfile.write(payload[: cuts.pop(0)])
+                    self.close_connection = True
+                    return
+                half = len(payload) // 2
+                for part in (payload[:half], payload[half:]):
+                    time.sleep(server.pauses.get(self.path, 0))
+                    self.wfile.write(part)
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Quiet."""

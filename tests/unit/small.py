@@ -28,7 +28,9 @@ class Checkout:
         base |= {"system": {"packages": ["bash", "zlib"]}, "toolchain": {}}
         runtime = self.read(RUNTIME, ROOT)
         runtime |= {"platforms": ["linux/amd64"], "bases": {"debian": {"base": BASE}}}
-        (root / "templates").mkdir(parents=True)
+        root.mkdir()
+        for name in ("templates", "build"):
+            (root / name).symlink_to(ROOT / name)
         self.write(f"bases/{BASE}", base)
         self.write(RUNTIME, runtime)
 

@@ -15,15 +15,16 @@ import pytest
 from mirror import Server
 
 from imagemill.errors import FetchError, IntegrityError
-from imagemill.fetch import Cache, Fetcher, Gone, Web
+from imagemill.fetch import Cache, Fetcher, Gone
 from imagemill.lock import Item
 from imagemill.mirrors import Mirrors
 from imagemill.progress import Silent
+from imagemill.web import Web
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagemill.fetch.time.sleep", lambda _: None)
+    monkeypatch.setattr("imagemill.web.time.sleep", lambda _: None)
 
 
 def fetcher(mirror: Server, tmp_path: Path, **settings: str) -> Fetcher:

@@ -185,7 +185,7 @@ def test_a_mirror_without_by_hash(mirror: Server, tmp_path: Path, base: Base) ->
 def test_an_index_is_tried_again_after_a_fault_that_passes(
     mirror: Server, tmp_path: Path, base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagemill.fetch.time.sleep", lambda _: None)
+    monkeypatch.setattr("imagemill.web.time.sleep", lambda _: None)
     mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
     mirror.faults |= {path: [503, 503] for path in mirror.files if "by-hash" in path}
     assert names(locked(mirror, tmp_path, base)) == ["bash"]

@@ -13,12 +13,12 @@ import pytest
 from mirror import Server
 
 from imagemill.errors import LockError
-from imagemill.fetch import Web
 from imagemill.lock import NpmPackage
 from imagemill.manifest import NpmSet
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import find
 from imagemill.resolve import npm
+from imagemill.web import Web
 
 BOTH = (find("linux/amd64"), find("linux/arm64"))
 NPM = """#!/bin/sh

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from imagemill.errors import LockError
-from imagemill.fetch import Web
 from imagemill.manifest import PypiSet
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import find
 from imagemill.resolve import pypi
+from imagemill.web import Web
 
 AMD64, ARM64 = find("linux/amd64"), find("linux/arm64")
 BOTH = (AMD64, ARM64)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagemill.errors import LockError
-from imagemill.fetch import Cache, Web
+from imagemill.fetch import Cache
 from imagemill.lock import DebianPackage, Inputs, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors
@@ -16,6 +16,7 @@ from imagemill.platforms import find
 from imagemill.resolve import npm, pypi
 from imagemill.resolve.debian import Archive, Release, read_archive, read_releases
 from imagemill.resolve.renewal import moving, renewed
+from imagemill.web import Web
 
 Say = Callable[[str], None]
 _AT_ONCE = 4

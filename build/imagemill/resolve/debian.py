@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagemill.errors import FetchError, LockError
-from imagemill.fetch import Cache, Web, retried
+from imagemill.fetch import Cache
 from imagemill.lock import DebianPackage
 from imagemill.resolve.debversion import compare, fits
+from imagemill.web import Web, retried
 
 KEYRINGS = (Path("/usr/share/keyrings/debian-archive-keyring.gpg"), Path("/etc/apt/trusted.gpg.d/debian-archive.gpg"))
 _FIELDS = re.compile(

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from imagemill.errors import FetchError, LockError
-from imagemill.fetch import Web
 from imagemill.lock import NpmPackage
 from imagemill.manifest import NpmSet
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import Platform
+from imagemill.web import Web
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _RANGE = re.compile(r"[\^~]\d+(\.\d+){0,2}|\d+(\.\d+)?(\.x)?")

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from imagemill.fetch import Cache, Web
+from imagemill.fetch import Cache
 from imagemill.lock import DebianPackage, Item, Lock, Wheel
 from imagemill.manifest import Base
 from imagemill.mirrors import Mirrors
 from imagemill.resolve.debian import Archive, Release, read_archive
 from imagemill.resolve.debversion import compare
+from imagemill.web import Web
 
 Kind = Literal["security", "debian", "pypi", "npm"]
 _ORDER: Sequence[Kind] = ("security", "debian", "pypi", "npm")

@@ -14,11 +14,12 @@ from packaging import tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from imagemill.errors import LockError
-from imagemill.fetch import Listed, Web, index_page
+from imagemill.fetch import Listed, index_page
 from imagemill.lock import Wheel
 from imagemill.manifest import PypiSet
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import Platform
+from imagemill.web import Web
 
 GLIBC = (2, 41)
 """The C library of trixie: wheels for it and for anything older run."""

@@ -1,0 +1,213 @@
+"""HTTP for downloads: few kept-alive connections, resumed where they break, through proxies, with logins."""
+
+from __future__ import annotations
+
+import functools
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from imagemill.credentials import Credentials, login_of, proxy_for
+from imagemill.errors import FetchError
+from imagemill.mirrors import Mirrors
+
+CONNECTIONS = 8  # to one host; more gain nothing
+_ATTEMPTS = 4
+_CHUNK = 1 << 18
+_LONGEST_PAGE = 1 << 28  # npm's own document is the longest there is, 30 MB
+_T = TypeVar("_T")
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class NotThere(FetchError):
+    """A definitive answer: the address has nothing."""
+
+
+class _Broken(FetchError):
+    """The connection ended before the body did."""
+
+
+class Web:
+    """HTTP over kept-alive connections, with retries for faults that pass.
+
+    Proxies, certificates and logins are those of the environment and the home directory that `mirrors` has.
+    """
+
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._environ = mirrors.environ
+        self._certificates = mirrors.certificates
+        self._credentials = Credentials.of(mirrors.environ, mirrors.home)
+        self._pools: dict[str, urllib3.PoolManager] = {}  # by proxy; empty for none
+        self._lock = threading.Lock()
+
+    def stream(self, url: str) -> Iterator[bytes]:
+        """The body of a GET, in pieces. Raises FetchError; `transient` tells whether to try again.
+
+        A connection that breaks is made anew from where it broke, as long as the server can say that it still
+        has the same file (RFC 9110, 13.1.5); no byte is asked for twice.
+        """
+        place, same, broken = 0, "", 0
+        while True:
+            resume = {"Range": f"bytes={place}-", "If-Range": same} if place else {}
+            try:
+                # a compressed answer has no places to go on from
+                with self._asked(url, {"Accept-Encoding": "identity", **resume}) as answer:
+                    if place and not answer.headers.get("Content-Range", "").startswith(f"bytes {place}-"):
+                        raise FetchError(f"{shown(url)}: cannot be resumed", "try again", transient=True)
+                    same = same or _validator(answer.headers)
+                    for chunk in answer.stream(_CHUNK, decode_content=False):
+                        place, broken = place + len(chunk), 0
+                        yield chunk
+                return
+            except _Broken:
+                broken += 1
+                if not place or not same or broken == _ATTEMPTS:
+                    raise
+                time.sleep(_pause(broken - 1))
+
+    def read(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """The whole body of a GET; transient faults are tried again."""
+
+        def whole() -> bytes:
+            body = bytearray()
+            with self._asked(url, {"Accept-Encoding": "gzip", **(headers or {})}) as answer:
+                for chunk in answer.stream(_CHUNK, decode_content=True):
+                    body += chunk
+                    if len(body) > _LONGEST_PAGE:
+                        raise FetchError(f"{shown(url)}: longer than any page is", "see what the mirror serves there")
+            return bytes(body)
+
+        return retried(whole)
+
+    @contextmanager
+    def _asked(self, url: str, headers: Mapping[str, str]) -> Iterator[Any]:
+        """The answer to a GET whose status is good, to be read inside the block."""
+        plain, login = login_of(url)
+        headers = {**headers, **self._credentials.header(plain, login)}
+        try:
+            answer: Any = self._pool(plain).request("GET", plain, headers=headers, preload_content=False, retries=3)
+        except HTTPError as error:
+            raise FetchError(f"{plain}: {error}", "see whether the mirror answers", transient=True) from None
+        try:
+            if answer.status not in (200, 206):
+                answer.drain_conn()  # so that the connection can be used again
+                what, resumed = f"{plain}: {answer.status}", "Range" in headers
+                if answer.status in (404, 410) and not resumed:
+                    raise NotThere(what, "see whether the mirror is complete")
+                transient = answer.status in _TRANSIENT or resumed
+                raise FetchError(what, _remedy(answer.status), transient=transient)
+            yield answer
+        except HTTPError as error:
+            raise _Broken(f"{plain}: {error}", "try again", transient=True) from None
+        finally:
+            answer.close()  # what was read to its end has gone back to the pool already
+            answer.release_conn()  # a closed connection gives its place in the pool back
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        proxy, login = login_of(proxy_for(self._environ, url))
+        with self._lock:
+            if proxy not in self._pools:
+                settings: dict[str, Any] = {
+                    "maxsize": CONNECTIONS,
+                    "block": True,
+                    "timeout": urllib3.Timeout(connect=15, read=60),
+                    "ca_certs": self._certificates or None,
+                }
+                if proxy:
+                    header = urllib3.make_headers(proxy_basic_auth=login) if login else None
+                    pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, proxy_headers=header, **settings)
+                else:
+                    pool = urllib3.PoolManager(**settings)
+                pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+                self._pools[proxy] = pool
+            return self._pools[proxy]
+
+
+def retried(call: Callable[[], _T]) -> _T:
+    """Call, and again with growing pauses while it fails for a reason that may pass."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return call()
+        except FetchError as error:
+            if not error.transient or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_pause(attempt))
+    raise AssertionError("unreachable")
+
+
+def shown(url: str) -> str:
+    """An address without what may be a password in it."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _pause(attempt: int) -> float:
+    """Seconds to wait after a failed attempt, of which the first has the number 0."""
+    return 0.5 * 3.0**attempt
+
+
+def _remedy(status: int) -> str:
+    if status in (401, 403):
+        return "put the login for this host into ~/.netrc, ~/.npmrc, or the address of the mirror"
+    if status == 407:
+        return "put the proxy's login into its address"
+    return "see whether the mirror answers"
+
+
+def _validator(headers: Mapping[str, str]) -> str:
+    """What tells a server which version of a file was begun; empty when there is nothing exact enough."""
+    tag = headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
+
+
+_resolving = threading.Lock()
+
+
+@functools.lru_cache(maxsize=64)
+def _addresses(host: str, port: int) -> tuple[str, ...]:
+    """The addresses of a host, best first, for the life of the process."""
+    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+
+
+class _Resolved(HTTPConnection):
+    """Asks the resolver once for all connections to a host: many resolvers drop bursts of questions, and then
+    each question takes the 5 seconds of its timeout."""
+
+    def _new_conn(self) -> socket.socket:
+        host = self._dns_host
+        try:
+            with _resolving:
+                addresses = _addresses(host, self.port)
+        except OSError:
+            return super()._new_conn()  # it fails in its own words
+        try:
+            for address in addresses:
+                self._dns_host = address
+                try:
+                    return super()._new_conn()
+                except NewConnectionError:
+                    if address == addresses[-1]:
+                        raise
+        finally:
+            self._dns_host = host
+        raise AssertionError("unreachable")
+
+
+class _ResolvedTls(_Resolved, HTTPSConnection):
+    """The same, encrypted."""
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Resolved
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _ResolvedTls
