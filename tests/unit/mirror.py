@@ -33,6 +33,8 @@ class Server:
         self.faults: dict[str, list[int]] = {}  # path -> statuses to answer with before the truth
         self.cuts: dict[str, list[int]] = {}  # path -> bytes of the body after which connections break
         self.pauses: dict[str, float] = {}  # path -> seconds before each half of the body
+        self.moved: dict[str, str] = {}  # path -> address to go to
+        self.anonymous: set[str] = set()  # paths of which nobody can tell whether they changed
         self.heard: list[tuple[str, dict[str, str]]] = []  # path and headers of requests
         server = self
 
@@ -41,7 +43,7 @@ class Server:
 
             def do_GET(self) -> None:
                 server.requests.append(self.path)
-                server.heard.append((self.path, dict(self.headers)))
+                server.heard.append((self.path, {key.title(): value for key, value in self.headers.items()}))
                 faults = server.faults.get(self.path, [])
                 body = server.files.get(self.path)
                 status = faults.pop(0) if faults else (200 if body is not None else 404)
@@ -50,10 +52,14 @@ class Server:
                 place = int(self.headers.get("Range", "bytes=0-")[6:-1])
                 if place and self.headers.get("If-Range") == tag:
                     status, total, payload = 206, len(payload), payload[place:]
+                status = 302 if self.path in server.moved else status
                 self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", server.moved[self.path])
                 if status == 206:
                     self.send_header("Content-Range", f"bytes {place}-{total - 1}/{total}")
-                self.send_header("ETag", tag)
+                if self.path not in server.anonymous:
+                    self.send_header("ETag", tag)
                 self.send_header("Content-Length", str(len(payload)))
                 self.end_headers()
                 cuts = server.cuts.get(self.path)
