@@ -168,6 +168,8 @@ class Base:
     tools: tuple[str, ...]
     """Commands that every image on this base has on its PATH."""
     build_tools: tuple[str, ...]
+    allow_expired: bool = False
+    """Take the suite's Release file though its Valid-Until has passed, as where a mirror stands still."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -19,8 +19,9 @@ from imagemill.load import load
 from imagemill.lock import DebianPackage, Lock
 from imagemill.manifest import Base, Example, Layer, Offer, Runtime
 from imagemill.progress import Silent
-from imagemill.resolve import diff, refresh, resolve
+from imagemill.resolve import diff, refresh, releases_of, resolve
 from imagemill.resolve.debversion import compare
+from imagemill.web import Web
 
 ROOT = Path(__file__).parents[2]
 DATE = "Fri, 02 Jan 2026 03:04:05 UTC"
@@ -195,6 +196,37 @@ def test_without_keys_nothing_is_trusted(mirror: Server, tmp_path: Path, base: B
     mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
     mirror.keyring.unlink()
     with pytest.raises(LockError, match="no keys"):
+        locked(mirror, tmp_path, base)
+
+
+VALID: dict[str, tuple[str, str, bool]] = {  # what is stale, until when it is valid, and whether the base allows it
+    "valid": ("trixie", "Sat, 03 Jan 2026 00:00:00 UTC", False),
+    "expired": ("trixie", "Fri, 02 Jan 2026 23:59:59 UTC", False),
+    "an expired pocket": ("trixie-updates", "Fri, 02 Jan 2026 23:59:59 UTC", False),
+    "expired and allowed": ("trixie", "Fri, 02 Jan 2026 23:59:59 UTC", True),
+}
+NOW = 1767398400.0  # 3 January 2026, 00:00 UTC
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_a_release_is_valid_for_a_time(name: str, mirror: Server, base: Base) -> None:
+    suite, until, allowed = VALID[name]
+    for one in ("trixie", "trixie-updates"):
+        mirror.publish(one, {"amd64": []}, DATE)
+    mirror.files[f"/debian/dists/{suite}/InRelease"] += f"Valid-Until: {until}\n".encode()
+    base = replace(base, pockets=("updates",), allow_expired=allowed)
+    mirrors = mirror.mirrors()
+    if name == "valid" or allowed:
+        assert len(releases_of(base, Web(mirrors), mirrors, lambda: NOW)) == 2
+        return
+    with pytest.raises(FetchError, match=rf"^{suite}: .* no longer valid: it was until Fri, 02 Jan 2026") as caught:
+        releases_of(base, Web(mirrors), mirrors, lambda: NOW)
+    assert "set 'allow_expired: true' in runtimes/bases/debian-trixie.yaml" in caught.value.remedy
+
+
+def test_a_date_that_is_none_is_an_error(mirror: Server, tmp_path: Path, base: Base) -> None:
+    mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, "yesterday")
+    with pytest.raises(LockError, match="trixie: its Release has the date 'yesterday'"):
         locked(mirror, tmp_path, base)
 
 

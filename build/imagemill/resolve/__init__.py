@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,7 @@ from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import find
 from imagemill.resolve import npm, pypi
-from imagemill.resolve.debian import Archive, Release, read_archive, read_releases
+from imagemill.resolve.debian import Archive, Release, check_validity, read_archive, read_releases
 from imagemill.resolve.renewal import moving, renewed
 from imagemill.web import Web
 
@@ -151,11 +152,15 @@ def _closures(archive: Archive, specs: Mapping[str, tuple[Layer, tuple[str, ...]
     return found
 
 
-def releases_of(base: Base, web: Web, mirrors: Mirrors) -> list[Release]:
-    """What the base's suite and its pockets are now, their signatures checked."""
+def releases_of(base: Base, web: Web, mirrors: Mirrors, clock: Callable[[], float] = time.time) -> list[Release]:
+    """What the base's suite and its pockets are now, their signatures and dates checked."""
     setting = mirrors.environ.get("IMAGEMILL_DEBIAN_KEYRING")
     keyring = Path(setting) if setting else None
-    return read_releases(base.suite, base.pockets, web=web, mirror=mirrors.archive, keyring=keyring)
+    releases = read_releases(base.suite, base.pockets, web=web, mirror=mirrors.archive, keyring=keyring)
+    if not base.allow_expired:
+        for release in releases:
+            check_validity(release, base.name, clock())
+    return releases
 
 
 def _flat(lock: Lock) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:

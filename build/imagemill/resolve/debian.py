@@ -115,9 +115,22 @@ def read_releases(
     releases = []
     for archive, name in places:
         text = read_release(web.read(f"{mirror(archive)}/dists/{name}/InRelease"), name, keyring)
-        date = int(email.utils.parsedate_to_datetime(_field(text, "Date")).timestamp())
-        releases.append(Release(archive, name, date, text))
+        releases.append(Release(archive, name, _date(_field(text, "Date"), name), text))
     return releases
+
+
+def check_validity(release: Release, base: str, now: float) -> None:
+    """Raise FetchError for a Release whose Valid-Until has passed; `now` is in seconds since 1970.
+
+    An old index is still signed: whoever serves it can hide security updates for as long as nobody looks.
+    """
+    until = re.search(r"^Valid-Until: (.*)$", release.text, re.MULTILINE)
+    if until is not None and _date(until[1], release.suite) < now:
+        raise FetchError(
+            f"{release.suite}: the mirror's Release is no longer valid: it was until {until[1]}",
+            "use a mirror that is up to date, look at this machine's clock, or, for a suite that is known to stand "
+            f"still, set 'allow_expired: true' in runtimes/bases/{base}.yaml",
+        )
 
 
 def read_archive(
@@ -233,6 +246,14 @@ def _alternative(text: str) -> tuple[str, str, str]:
     if match is None:
         raise LockError(f"a dependency reads {text.strip()!r}", "report it: the archive has a form that is not known")
     return match[1], match[2] or "", match[3] or ""
+
+
+def _date(text: str, suite: str) -> int:
+    """A date of a Release file in seconds since 1970."""
+    try:
+        return int(email.utils.parsedate_to_datetime(text).timestamp())
+    except ValueError:
+        raise LockError(f"{suite}: its Release has the date {text!r}", "the mirror is not a Debian archive") from None
 
 
 def _field(text: str, name: str) -> str:
