@@ -13,12 +13,13 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from imagemill.errors import FetchError, IntegrityError
-from imagemill.lock import DebianPackage, Item, NpmPackage, Wheel
+from imagemill.lock import DebianPackage, Download, Item, NpmPackage, Wheel
 from imagemill.mirrors import Mirrors
 from imagemill.web import CONNECTIONS, NotThere, Web, retried
 
@@ -33,7 +34,9 @@ class Gone(FetchError):
         self.items = tuple(items)
         names = ", ".join(f"{item.name} {item.version}" for item in self.items)
         remedy = "run `imagemill lock --update`"
-        if all(isinstance(item, DebianPackage) for item in self.items):  # only a suite has successors of its own
+        if any(isinstance(item, Download) for item in self.items):
+            remedy = "name another 'version' or 'url' in the manifest, or set IMAGEMILL_DOWNLOAD_MIRROR; then " + remedy
+        elif all(isinstance(item, DebianPackage) for item in self.items):  # only a suite has successors of its own
             remedy += ", build without --locked, or set IMAGEMILL_DEBIAN_SNAPSHOT"
         super().__init__(f"the mirrors no longer have: {names}", remedy)
 
@@ -57,28 +60,48 @@ class Cache:
 
         Raises IntegrityError otherwise, and the cache is as before. Concurrent writers do not disturb each other.
         """
-        path = self.path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staging = path.parent / f".{digest[:16]}.{os.getpid()}.{secrets.token_hex(4)}"
-        found = hashlib.new(algorithm)
-        count = 0
-        try:
-            with staging.open("wb") as file:
-                for chunk in chunks:
-                    found.update(chunk)
-                    count += len(chunk)
-                    file.write(chunk)
-                    if size is not None and count > size:
-                        break  # whatever follows, it is wrong
-            if found.hexdigest() != digest or (size is not None and size != count):
+        with self._staged(digest) as staging:
+            found, count = _written(chunks, staging, algorithm, size)
+            if found != digest or (size is not None and size != count):
                 raise IntegrityError(
-                    f"{what}: expected {algorithm} {digest}, found {found.hexdigest()} ({count} bytes)",
+                    f"{what}: expected {algorithm} {digest}, found {found} ({count} bytes)",
                     "the mirror serves other bytes than the lock names; use another mirror, or look why",
                 )
+            staging.replace(self.path(digest))
+        return self.path(digest)
+
+    def take(self, chunks: Iterable[bytes]) -> Path:
+        """Write what `chunks` give, whatever it is. Returns its path, whose name is its SHA-256."""
+        with self._staged("00") as staging:
+            digest, _ = _written(chunks, staging, "sha256", None)
+            path = self.path(digest)
+            path.parent.mkdir(parents=True, exist_ok=True)
             staging.replace(path)
+        return path
+
+    @contextmanager
+    def _staged(self, digest: str) -> Iterator[Path]:
+        """A place to write to, of this writer alone; what is still there afterwards goes."""
+        folder = self.path(digest).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = folder / f".{digest[:16]}.{os.getpid()}.{secrets.token_hex(4)}"
+        try:
+            yield staging
         finally:
             staging.unlink(missing_ok=True)
-        return path
+
+
+def _written(chunks: Iterable[bytes], path: Path, algorithm: str, size: int | None) -> tuple[str, int]:
+    """Write chunks to a file, but not much more than `size` bytes. Returns their digest and number."""
+    found, count = hashlib.new(algorithm), 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            found.update(chunk)
+            count += len(chunk)
+            file.write(chunk)
+            if size is not None and count > size:
+                break  # whatever follows, it is wrong
+    return found.hexdigest(), count
 
 
 @dataclass
@@ -121,8 +144,8 @@ class Fetcher:
         missing = [item for path, item in wanted.items() if not path.is_file()]
         if not missing:
             return
-        size = sum(item.size for item in missing if isinstance(item, DebianPackage))
-        self._say(f"fetching {len(missing)} packages ({size / 1e6:.0f} MB of them Debian's)")
+        size = sum(_size(item) or 0 for item in missing)
+        self._say(f"fetching {len(missing)} inputs ({size / 1e6:.0f} MB, apart from wheels and npm's)")
         round_ = _Round(Web(self._mirrors), date)
 
         def one(item: Item) -> None:
@@ -131,7 +154,7 @@ class Fetcher:
             except NotThere:
                 round_.gone.append(item)
 
-        missing.sort(key=lambda item: item.size if isinstance(item, DebianPackage) else 1_000_000, reverse=True)
+        missing.sort(key=lambda item: _size(item) or 1_000_000, reverse=True)  # no long one alone at the end
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             futures = [pool.submit(one, item) for item in missing]
             try:
@@ -147,7 +170,7 @@ class Fetcher:
 
     def _one(self, item: Item, round_: _Round) -> None:
         algorithm, digest = _expected(item)
-        size = item.size if isinstance(item, DebianPackage) else None
+        size = _size(item)
 
         def keep(url: str) -> Path:
             what = f"{item.name} {item.version} ({url.rpartition('/')[2]})"
@@ -189,6 +212,8 @@ class Fetcher:
             if item.file not in page:
                 raise NotThere(f"{item.file} is not on the package index", "run `imagemill lock --update`")
             return page[item.file].url
+        if isinstance(item, Download):
+            return self._mirrors.download(item.url)
         return npm_address(self._mirrors.npm, item)
 
     def _snapshots(self, item: Item, date: int | None) -> list[str]:
@@ -239,6 +264,11 @@ def index_page(web: Web, index: str, project: str) -> dict[str, Listed]:
 def npm_address(registry: str, package: NpmPackage) -> str:
     """Where a registry has a tarball (npm's own layout, which every registry keeps)."""
     return f"{registry}/{package.name}/-/{package.name.rpartition('/')[2]}-{package.version}.tgz"
+
+
+def _size(item: Item) -> int | None:
+    """The bytes of an input, where the lock knows."""
+    return item.size if isinstance(item, DebianPackage | Download) else None
 
 
 def _expected(item: Item) -> tuple[str, str]:

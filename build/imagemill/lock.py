@@ -1,4 +1,4 @@
-"""The lock: which bytes every layer is made of, by version, place in a pool, and SHA-256; never a host.
+"""The lock: which bytes every layer is made of, by version, place in a pool, and SHA-256; never a mirror.
 
 One file per base, `runtimes/lock/<base>.json`, holds every set that stands on that base, so that all of
 them are resolved against one state of the archive and agree on versions. A *set* belongs to a layer and is
@@ -53,7 +53,18 @@ class NpmPackage:
     integrity: str  # Subresource Integrity, `sha512-<base64>`
 
 
-Item = DebianPackage | Wheel | NpmPackage
+@dataclass(frozen=True, order=True)
+class Download:
+    """One file from an upstream's own site: the only input whose place is an address."""
+
+    name: str
+    version: str
+    url: str
+    size: int
+    sha256: str
+
+
+Item = DebianPackage | Wheel | NpmPackage | Download
 """Anything that a lock names and a mirror has."""
 
 
@@ -64,6 +75,7 @@ class Inputs:
     debian: tuple[DebianPackage, ...] = ()
     pypi: tuple[tuple[Wheel, ...], ...] = ()
     npm: tuple[tuple[NpmPackage, ...], ...] = ()
+    downloads: tuple[Download, ...] = ()
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -72,6 +84,7 @@ class Inputs:
             *self.debian,
             *(w for group in self.pypi for w in group),
             *(n for group in self.npm for n in group),
+            *self.downloads,
         )
 
 
@@ -138,6 +151,7 @@ def _to_json(lock: Lock) -> dict[str, Any]:
                 "debian": sorted(package.name for package in inputs.debian),
                 "pypi": [[asdict(wheel) for wheel in sorted(group)] for group in inputs.pypi],
                 "npm": [[asdict(package) for package in sorted(group)] for group in inputs.npm],
+                **({"downloads": [asdict(one) for one in sorted(inputs.downloads)]} if inputs.downloads else {}),
             }
     return {
         "format": FORMAT,
@@ -160,6 +174,7 @@ def _from_json(data: dict[str, Any]) -> Lock:
                 debian=tuple(debian[arch][package] for package in row["debian"]),
                 pypi=tuple(tuple(Wheel(**wheel) for wheel in group) for group in row["pypi"]),
                 npm=tuple(tuple(NpmPackage(**package) for package in group) for group in row["npm"]),
+                downloads=tuple(Download(**one) for one in row.get("downloads", ())),
             )
             for arch, row in by_arch.items()
         }

@@ -8,14 +8,15 @@ against and what `imagemill schema` writes out for editors.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
-from imagemill.platforms import PLATFORMS
+from imagemill.platforms import PLATFORMS, Platform
 
 _STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=False)
 
@@ -43,6 +44,20 @@ def _known_platforms(platforms: tuple[str, ...]) -> tuple[str, ...]:
     return platforms
 
 
+def _known_words(url: str) -> str:
+    words = ("version", "arch", "machine", "npm")
+    for word in re.findall(r"\{([^{}]*)\}", url):
+        if word not in words:
+            raise ValueError(f"{{{word}}} stands for nothing; use {', '.join(f'{{{one}}}' for one in words)}")
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", url)):
+        raise ValueError("a brace has no partner; write {version}")
+    return url
+
+
+def _known_platform(name: str) -> str:
+    return _known_platforms((name,))[0]
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")]
 AbsPath = Annotated[str, StringConstraints(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$")]
@@ -50,6 +65,8 @@ RelPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@+-]+(/[A-Za-z
 Mode = Annotated[str, StringConstraints(pattern=r"^[0-7]{4}$")]
 DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PlatformName = Annotated[str, AfterValidator(_known_platform)]
 Environment = Annotated[Mapping[EnvName, str], AfterValidator(_known_environment)]
 Platforms = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_platforms)]
 
@@ -105,6 +122,36 @@ class NpmSet:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Download:
+    """A file from an upstream's own site, pinned by the lock.
+
+    `{version}`, `{arch}` (amd64), `{machine}` (x86_64) and `{npm}` (x64) in `url` stand for these words.
+    """
+
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$")]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+/\S+$"), AfterValidator(_known_words)]
+    sha256: Sha256 | Mapping[PlatformName, Sha256] | None = None
+    """What upstream publishes; for each platform where they differ. The lock is checked against it."""
+
+    @model_validator(mode="after")
+    def _trusted(self) -> Self:
+        if self.url.startswith("http:") and self.sha256 is None:
+            raise ValueError("what an http:// address sends can be changed on the way; use https://, or give 'sha256'")
+        return self
+
+    def address(self, platform: Platform) -> str:
+        """The address on a platform."""
+        words = {"arch": platform.arch, "machine": platform.machine, "npm": platform.npm}
+        return self.url.format(version=self.version, **words)
+
+    def hash_for(self, platform: Platform) -> str:
+        """What upstream publishes for a platform; empty where the manifest does not say."""
+        if isinstance(self.sha256, Mapping):
+            return self.sha256.get(str(platform), "")
+        return self.sha256 or ""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Layer:
     """What one layer is made of. Everything in it comes from the lock or from `build/bootstraps`."""
 
@@ -123,6 +170,8 @@ class Layer:
     """Files of ours: path in the image to path below build/bootstraps; directories come whole."""
     pypi: tuple[PypiSet, ...] = ()
     npm: tuple[NpmSet, ...] = ()
+    downloads: Mapping[Name, Download] = field(default_factory=dict)
+    """Sources and other files from upstreams, by name."""
     python: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
     """This layer holds CPython of this version at /var/lang: upstream's paths, and compiled .pyc files."""
 

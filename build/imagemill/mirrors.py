@@ -92,6 +92,17 @@ class Mirrors:
         """A bundle of certificates to trust; empty for the system's."""
         return self._setting("SSL_CERT_FILE") or self._setting("PIP_CERT") or self._pip("cert") or self._npmrc("cafile")
 
+    def download(self, url: str) -> str:
+        """Where an upstream's file is fetched: from itself, or from a mirror that keeps it as `<host>/<path>`.
+
+        That is the tree which `wget --force-directories` makes, and what caching proxies offer.
+        """
+        setting = self._setting("IMAGEMILL_DOWNLOAD_MIRROR")
+        if not setting:
+            return url
+        place = url.partition("://")[2]
+        return f"{_address(setting, 'upstream downloads', 'IMAGEMILL_DOWNLOAD_MIRROR', '')}/{place}"
+
     def archive(self, name: str) -> str:
         """The address of a Debian archive by the name that locks use."""
         return self.debian_security if name == "debian-security" else self.debian

@@ -12,6 +12,7 @@ from imagemill.errors import LockError, SelectionError
 from imagemill.fetch import Cache
 from imagemill.load import Catalog
 from imagemill.manifest import Base, Layer
+from imagemill.platforms import Platform, find
 from imagemill.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ def update(workshop: Workshop, catalog: Catalog) -> dict[str, list[str]]:
     changes: dict[str, list[str]] = {}
     for base in catalog.bases.values():
         path = locks.path_of(workshop.paths.root, base.name)
-        new = _resolved(workshop, catalog, base)
         try:
-            changes[base.name] = diff(locks.read(path), new)
+            old = locks.read(path)
         except LockError:
-            changes[base.name] = [f"{len(new.sets)} sets, locked for the first time"]
+            old = None
+        new = _resolved(workshop, catalog, base, old)
+        changes[base.name] = diff(old, new) if old else [f"{len(new.sets)} sets, locked for the first time"]
         locks.write(new, path)
     return changes
 
@@ -63,7 +65,7 @@ def outdated(workshop: Workshop, catalog: Catalog, *, only_security: bool = Fals
         urgent += mine
         if not only_security:
             named = {row.name for row in mine}
-            found = outdated.newer(lock, _resolved(workshop, catalog, base))
+            found = outdated.newer(lock, _resolved(workshop, catalog, base, lock))
             others += [row for row in found if row.kind != "debian" or row.name not in named]
     return urgent + others
 
@@ -83,6 +85,7 @@ def uncovered(root: Path, catalog: Catalog) -> list[str]:
             arch = platform.partition("/")[2]
             for name, (spec, below) in sets_on(base, list(catalog.runtimes.values()), platform).items():
                 problems += _missing(lock, name, spec, below, arch)
+                problems += _not_downloaded(lock, name, spec, find(platform))
     return sorted(set(problems))
 
 
@@ -98,7 +101,23 @@ def _missing(lock: locks.Lock, name: str, spec: Layer, below: Sequence[str], arc
     return wanted
 
 
-def _resolved(workshop: Workshop, catalog: Catalog, base: Base) -> locks.Lock:
+def _not_downloaded(lock: locks.Lock, name: str, spec: Layer, platform: Platform) -> list[str]:
+    """The downloads that are not locked, or not as the manifest has them."""
+    inputs = lock.sets.get(name, {}).get(platform.arch, locks.Inputs())
+    there = {one.name: one for one in inputs.downloads}
+    wrong = []
+    for key, wanted in spec.downloads.items():
+        pin = there.pop(key, None)
+        published = wanted.hash_for(platform)
+        if pin is None or (pin.version, pin.url) != (wanted.version, wanted.address(platform)):
+            wrong.append(f"{name} for {platform.arch}: download {key} {wanted.version} is not locked")
+        elif published and pin.sha256 != published:
+            wrong.append(f"{name} for {platform.arch}: download {key} is locked with another sha256")
+    wrong += [f"{name} for {platform.arch}: download {key} is locked, but not asked for" for key in there]
+    return wrong
+
+
+def _resolved(workshop: Workshop, catalog: Catalog, base: Base, before: locks.Lock | None) -> locks.Lock:
     from imagemill.resolve import resolve
 
     workshop.progress.step(f"resolving {base.name}")
@@ -108,4 +127,5 @@ def _resolved(workshop: Workshop, catalog: Catalog, base: Base) -> locks.Lock:
         mirrors=workshop.mirrors,
         cache=Cache(workshop.paths.cache),
         progress=workshop.progress.step,
+        before=before,
     )

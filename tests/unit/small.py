@@ -20,14 +20,15 @@ DATE = "Fri, 02 Jan 2026 03:04:05 UTC"
 class Checkout:
     """Manifests in a folder of their own, and the command line in it."""
 
-    def __init__(self, root: Path, mirror: Server) -> None:
-        self.root, self.mirror = root, mirror
+    def __init__(self, root: Path, mirror: Server, *arches: str) -> None:
+        self.root, self.mirror, self.arches = root, mirror, arches or ("amd64",)
+        platforms = [f"linux/{arch}" for arch in self.arches]
         self._env = {**mirror.mirrors().environ, "IMAGEMILL_STATE": str(root / "state")}
         base = self.read(f"bases/{BASE}", ROOT)
-        base |= {"platforms": ["linux/amd64"], "drop": [], "tools": [], "build_tools": []}
+        base |= {"platforms": platforms, "drop": [], "tools": [], "build_tools": []}
         base |= {"system": {"packages": ["bash", "zlib"]}, "toolchain": {}}
         runtime = self.read(RUNTIME, ROOT)
-        runtime |= {"platforms": ["linux/amd64"], "bases": {"debian": {"base": BASE}}}
+        runtime |= {"platforms": platforms, "bases": {"debian": {"base": BASE}}}
         root.mkdir()
         for name in ("templates", "build"):
             (root / name).symlink_to(ROOT / name)
@@ -55,8 +56,11 @@ class Checkout:
     def publish(self, suite: str, *packages: str) -> None:
         """Have a suite of the mirror offer packages, each `name version`."""
         archive = "debian-security" if suite.endswith("-security") else "debian"
-        rows = [self.mirror.deb(*package.split(), archive=archive) for package in packages]
-        self.mirror.publish(suite, {"amd64": rows}, DATE, archive)
+        rows = {
+            arch: [self.mirror.deb(*package.split(), arch=arch, archive=archive) for package in packages]
+            for arch in self.arches
+        }
+        self.mirror.publish(suite, rows, DATE, archive)
 
     def mill(self, *args: str, settings: Sequence[tuple[str, str]] = ()) -> Result:
         """Run a command of imagemill here."""

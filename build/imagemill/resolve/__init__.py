@@ -10,22 +10,34 @@ from pathlib import Path
 
 from imagemill.errors import LockError
 from imagemill.fetch import Cache
-from imagemill.lock import DebianPackage, Inputs, Lock, NpmPackage, Wheel
+from imagemill.lock import DebianPackage, Download, Inputs, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import find
-from imagemill.resolve import npm, pypi
+from imagemill.resolve import download, npm, pypi
 from imagemill.resolve.debian import Archive, Release, check_validity, read_archive, read_releases
 from imagemill.resolve.renewal import moving, renewed
 from imagemill.web import Web
 
 Say = Callable[[str], None]
 _AT_ONCE = 4
+_FROM = {DebianPackage: "", Wheel: " (PyPI)", NpmPackage: " (npm)", Download: " (upstream)"}
 Closures = dict[str, tuple[DebianPackage, ...]]
 
 
-def resolve(base: Base, runtimes: Sequence[Runtime], *, mirrors: Mirrors, cache: Cache, progress: Say) -> Lock:
-    """The lock of a base and of every runtime on it, as the archives and registries are now."""
+def resolve(
+    base: Base,
+    runtimes: Sequence[Runtime],
+    *,
+    mirrors: Mirrors,
+    cache: Cache,
+    progress: Say,
+    before: Lock | None = None,
+) -> Lock:
+    """The lock of a base and of every runtime on it, as the archives and registries are now.
+
+    Upstream downloads that the lock `before` has keep their hashes.
+    """
     web = Web(mirrors)
     platforms = [find(name) for name in sorted(base.platforms)]
     specs_of = {platform.arch: sets_on(base, runtimes, str(platform)) for platform in platforms}
@@ -35,17 +47,22 @@ def resolve(base: Base, runtimes: Sequence[Runtime], *, mirrors: Mirrors, cache:
         archive = read_archive(releases, platform.arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
         debian[platform.arch] = _closures(archive, specs_of[platform.arch])
 
+    pinned = [inputs for by_arch in (before.sets.values() if before else ()) for inputs in by_arch.values()]
+    known = {one.url: one for inputs in pinned for one in inputs.downloads}
+
     def inputs(name: str) -> dict[str, Inputs]:
         mine = [platform for platform in platforms if name in specs_of[platform.arch]]
         spec, _ = specs_of[mine[0].arch][name]
         progress(f"resolving {name}")
         wheels = [pypi.resolve(one, mine, web, mirrors) for one in spec.pypi]
         trees = [npm.resolve(one, mine, web, mirrors) for one in spec.npm]
+        files = download.resolve(spec.downloads, mine, known, web=web, mirrors=mirrors, cache=cache, say=progress)
         return {
             platform.arch: Inputs(
                 debian=debian[platform.arch][name],
                 pypi=tuple(wheel[platform.arch] for wheel in wheels),
                 npm=tuple(tree[platform.arch] for tree in trees),
+                downloads=files[platform.arch],
             )
             for platform in mine
         }
@@ -170,7 +187,6 @@ def _flat(lock: Lock) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:
         for arch, inputs in by_arch.items():
             for item in inputs.items:
                 name, digest = item.name, item.integrity if isinstance(item, NpmPackage) else item.sha256
-                if not isinstance(item, DebianPackage):
-                    name += " (PyPI)" if isinstance(item, Wheel) else " (npm)"
+                name += _FROM[type(item)]
                 found.setdefault((name, arch), {})[digest] = item.version
     return {key: (", ".join(sorted(set(row.values()))), frozenset(row)) for key, row in found.items()}

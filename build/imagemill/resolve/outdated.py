@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imagemill.fetch import Cache
-from imagemill.lock import DebianPackage, Item, Lock, Wheel
+from imagemill.lock import DebianPackage, Download, Item, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base
 from imagemill.mirrors import Mirrors
 from imagemill.resolve.debian import Archive, Release, read_archive
 from imagemill.resolve.debversion import compare
 from imagemill.web import Web
 
-Kind = Literal["security", "debian", "pypi", "npm"]
-_ORDER: Sequence[Kind] = ("security", "debian", "pypi", "npm")
+Kind = Literal["security", "debian", "pypi", "npm", "upstream"]
+_ORDER: Sequence[Kind] = ("security", "debian", "pypi", "npm", "upstream")
+_KIND: Mapping[type, Kind] = {DebianPackage: "debian", Wheel: "pypi", NpmPackage: "npm", Download: "upstream"}
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,7 @@ def _common(
 def _versions(items: Iterable[Item]) -> Mapping[tuple[Kind, str], tuple[str, ...]]:
     found: dict[tuple[Kind, str], set[str]] = {}
     for item in items:
-        kind: Kind = "debian" if isinstance(item, DebianPackage) else "pypi" if isinstance(item, Wheel) else "npm"
-        found.setdefault((kind, item.name), set()).add(item.version)
+        found.setdefault((_KIND[type(item)], item.name), set()).add(item.version)
     return {key: tuple(sorted(versions)) for key, versions in found.items()}
 
 
