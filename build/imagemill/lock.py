@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,18 @@ class Lock:
     date: int
     releases: Mapping[str, int]  # suite -> the Date of its Release file
     sets: Mapping[str, Mapping[str, Inputs]]  # set -> architecture -> inputs
+    unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # set -> architecture -> why not
 
     def inputs(self, name: str, arch: str) -> Inputs:
         """What set `name` takes on `arch`; LockError when the lock does not have it."""
         try:
             return self.sets[name][arch]
         except KeyError:
+            reason = self.unavailable.get(name, {}).get(arch)
+            if reason:
+                raise LockError(
+                    f"{name} cannot be had for {arch}: {reason}", "leave this platform or these images out"
+                ) from None
             raise LockError(
                 f"runtimes/lock/{self.base}.json has no set {name!r} for {arch}",
                 "run `imagemill lock --update` and commit what it writes",
@@ -153,7 +159,7 @@ def _to_json(lock: Lock) -> dict[str, Any]:
                 "npm": [[asdict(package) for package in sorted(group)] for group in inputs.npm],
                 **({"downloads": [asdict(one) for one in sorted(inputs.downloads)]} if inputs.downloads else {}),
             }
-    return {
+    data = {
         "format": FORMAT,
         "base": lock.base,
         "date": lock.date,
@@ -161,6 +167,7 @@ def _to_json(lock: Lock) -> dict[str, Any]:
         "debian": {arch: dict(sorted(table.items())) for arch, table in sorted(debian.items())},
         "sets": sets,
     }
+    return {**data, "unavailable": dict(sorted(lock.unavailable.items()))} if lock.unavailable else data
 
 
 def _from_json(data: dict[str, Any]) -> Lock:
@@ -180,7 +187,13 @@ def _from_json(data: dict[str, Any]) -> Lock:
         }
         for name, by_arch in data["sets"].items()
     }
-    return Lock(base=data["base"], date=data["date"], releases=data["releases"], sets=sets)
+    return Lock(
+        base=data["base"],
+        date=data["date"],
+        releases=data["releases"],
+        sets=sets,
+        unavailable=data.get("unavailable", {}),
+    )
 
 
 def _dump(data: Any, depth: int = 0) -> str:

@@ -90,6 +90,8 @@ def uncovered(root: Path, catalog: Catalog) -> list[str]:
 
 
 def _missing(lock: locks.Lock, name: str, spec: Layer, below: Sequence[str], arch: str) -> list[str]:
+    if any(arch in lock.unavailable.get(one, {}) for one in (name, *below)):
+        return []
     try:
         inputs = lock.inputs(name, arch)
         there = {package.name for one in (name, *below) for package in lock.inputs(one, arch).debian}

@@ -31,7 +31,7 @@ from imagemill.workshop import REPOSITORY, Workshop
 RUN = [image for image in IMAGES if image.variant == "run"]
 BUILD = [image for image in IMAGES if image.variant == "build"]
 SERVE = [image for image in IMAGES if image.variant == "serve"]
-FOREIGN = [platform for platform in PLATFORMS.values() if platform != native()]
+FOREIGN = [platform for platform in PLATFORMS.values() if platform != native() and not platform.port]
 
 pytestmark = pytest.mark.engine
 

@@ -17,6 +17,7 @@ from imagemill.errors import ImagemillError
         ("linux/arm64", "arm64"),
         ("ARM64", "arm64"),
         ("aarch64", "arm64"),
+        ("riscv64", "riscv64"),
     ],
 )
 def test_any_spelling_finds_the_platform(word: str, arch: str) -> None:
@@ -26,7 +27,7 @@ def test_any_spelling_finds_the_platform(word: str, arch: str) -> None:
 def test_an_unknown_name_says_what_there_is() -> None:
     with pytest.raises(ImagemillError, match="unknown platform 'mips'") as caught:
         platforms.find("mips")
-    assert "linux/amd64, linux/arm64" in caught.value.remedy
+    assert "linux/amd64, linux/arm64, linux/riscv64" in caught.value.remedy
 
 
 def test_this_machine_is_one_of_them() -> None:

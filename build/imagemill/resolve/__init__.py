@@ -13,7 +13,7 @@ from imagemill.fetch import Cache
 from imagemill.lock import DebianPackage, Download, Inputs, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors
-from imagemill.platforms import find
+from imagemill.platforms import Platform, find
 from imagemill.resolve import download, npm, pypi
 from imagemill.resolve.debian import Archive, Release, check_validity, read_archive, read_releases
 from imagemill.resolve.renewal import moving, renewed
@@ -49,11 +49,25 @@ def resolve(
 
     pinned = [inputs for by_arch in (before.sets.values() if before else ()) for inputs in by_arch.values()]
     known = {one.url: one for inputs in pinned for one in inputs.downloads}
+    unavailable: dict[str, dict[str, str]] = {}
 
     def inputs(name: str) -> dict[str, Inputs]:
         mine = [platform for platform in platforms if name in specs_of[platform.arch]]
         spec, _ = specs_of[mine[0].arch][name]
         progress(f"resolving {name}")
+        try:
+            return everything(name, spec, mine)
+        except LockError as error:
+            whole = [platform for platform in mine if not platform.port]
+            if not whole or whole == mine:
+                raise
+            # what registries do not have for a port keeps nobody from having the rest
+            found = everything(name, spec, whole)
+            reason = error.message.partition("\n\n")[0]  # without uv's hints, which are about its own options
+            unavailable[name] = {platform.arch: reason for platform in mine if platform.port}
+            return found
+
+    def everything(name: str, spec: Layer, mine: Sequence[Platform]) -> dict[str, Inputs]:
         wheels = [pypi.resolve(one, mine, web, mirrors) for one in spec.pypi]
         trees = [npm.resolve(one, mine, web, mirrors) for one in spec.npm]
         files = download.resolve(spec.downloads, mine, known, web=web, mirrors=mirrors, cache=cache, say=progress)
@@ -71,7 +85,7 @@ def resolve(
     with ThreadPoolExecutor(_AT_ONCE) as pool:  # they mostly wait for registries
         sets = dict(zip(names, pool.map(inputs, names), strict=True))
     dates = {release.suite: release.date for release in releases}
-    return Lock(base.name, max(dates.values()), dates, sets)
+    return Lock(base.name, max(dates.values()), dates, sets, unavailable)
 
 
 def refresh(

@@ -77,7 +77,7 @@ def _compile(spec: PypiSet, platform: Platform, constraints: Mapping[str, str], 
             *(uv, "pip", "compile", "--quiet", "--no-config", "--no-header", "--no-annotate", "--only-binary", ":all:"),
             # this interpreter will do: without it uv downloads one of the target's version into the user's home
             *("--python", sys.executable, "--no-python-downloads"),
-            *("--python-version", spec.python, "--python-platform", f"{platform.machine}-manylinux_2_40"),
+            *("--python-version", spec.python, "--python-platform", platform.uv),
             *("--constraint", str(constraint), "-"),
         ]
         done = subprocess.run(
