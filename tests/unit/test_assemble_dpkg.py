@@ -59,6 +59,17 @@ def test_a_package_is_installed() -> None:
     assert "info/tool.control" not in found
 
 
+def test_directories_that_a_package_brings_are_not_repeated() -> None:
+    """Engines differ on whether an empty directory that a layer below has belongs to this one."""
+    without = dpkg.database([row("tool", FILES)]).tree
+    assert {path for path, entry in without.items() if entry.kind == "dir"} == {
+        "var/lib/dpkg/parts",
+        "var/lib/dpkg/updates",
+    }
+    owned = {**FILES, "var/lib/dpkg/parts": folder(), "var/lib/dpkg/updates": folder()}
+    assert not [path for path, entry in dpkg.database([row("tool", owned)]).tree.items() if entry.kind == "dir"]
+
+
 def test_modes_and_times() -> None:
     assembled = dpkg.database([row("tool", FILES, postinst=b"")])
     assert assembled.epoch == MTIME

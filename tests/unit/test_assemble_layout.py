@@ -53,6 +53,24 @@ def test_directories_of_copyright_files_stay() -> None:
     assert set(union([tree], drop=("/usr/share/doc/*",))) == {"usr/share/doc/a", "usr/share/doc/a/copyright"}
 
 
+def test_directories_of_which_nothing_is_left_go() -> None:
+    tree = {
+        "usr": folder(),
+        "usr/bin": folder(),
+        "usr/bin/tool": file(),
+        "usr/share": folder(),
+        "usr/share/man": folder(),
+        "usr/share/man/man1": folder(),
+        "usr/share/man/man1/tool.1": file(),
+        "usr/share/tool": folder(),
+        "var": folder(),
+        "var/empty": folder(),
+    }
+    found = union([tree], move={"/usr/bin/tool": "/opt/tool"}, drop=("/usr/share/man/*",))
+    assert set(found) == {"opt/tool", "usr", "usr/share", "usr/share/tool", "var", "var/empty"}
+    assert set(union([tree, {"usr/bin": folder()}], drop=("/usr/share/man/*",))) >= {"usr/bin", "usr/bin/tool"}
+
+
 def test_the_longest_prefix_moves() -> None:
     tree = {
         "usr/lib/python3": file(),

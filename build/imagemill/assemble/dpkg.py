@@ -93,8 +93,10 @@ def database(records: Sequence[Mapping[str, Any]]) -> Assembled:
         add(f"triggers/{file}", "".join(line + "\n" for line in lines).encode())
     for architecture in sorted({_fields(row)["Architecture"] for row in records} - {"all"}):
         add("arch-native", f"{architecture}\n".encode())
-    for folder in ("alternatives", "parts", "updates"):
-        tree[f"{_ADMIN}/{folder}"] = Entry("dir", 0o755, mtime=epoch)
+    there = {place for row in records for place in row["paths"].values()}
+    for folder in (f"{_ADMIN}/parts", f"{_ADMIN}/updates"):
+        if folder not in there:  # an empty directory that a layer below has is no part of this one for all engines
+            tree[folder] = Entry("dir", 0o755, mtime=epoch)
     return Assembled(tree, [], epoch)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from imagemill.assemble.deb import Package
@@ -36,7 +36,11 @@ class Globs:
 
 
 def place(tree: Tree, move: Mapping[str, str], globs: Globs) -> dict[str, str]:
-    """Where each of a package's paths goes in the layer; what is left out is not in the result."""
+    """Where each of a package's paths goes in the layer; what is left out is not in the result.
+
+    Neither are directories of which nothing is left: a layer below may have them, and then engines differ on whether
+    they belong to this one too (containerd leaves out what is below already, Docker's older store does not).
+    """
     moves = _moves(move)
     places = {path: _moved(path, moves) for path in tree} if moves else {path: path for path in tree}
     kept = {path: place for path, place in places.items() if not globs.match(place, tree[path])}
@@ -45,7 +49,21 @@ def place(tree: Tree, move: Mapping[str, str], globs: Globs) -> dict[str, str]:
         while parent and parent in tree and parent not in kept:  # the directory of a copyright file
             kept[parent] = places[parent]
             parent = parent.rpartition("/")[0]
-    return kept
+    had = {path.rpartition("/")[0] for path in tree}
+    could_be_empty = {path for path in kept if path in had and tree[path].kind == "dir"}
+    filled = _above(place for path, place in kept.items() if path not in could_be_empty)
+    return {path: place for path, place in kept.items() if path not in could_be_empty or place in filled}
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """The directories that these paths are in."""
+    found: set[str] = set()
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in found:
+            found.add(parent)
+            parent = parent.rpartition("/")[0]
+    return found
 
 
 def _moves(move: Mapping[str, str]) -> list[tuple[str, str]]:
