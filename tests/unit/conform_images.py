@@ -118,7 +118,7 @@ def good_config(image: Image, platform: Platform) -> dict[str, object]:
             "Cmd": list(configuration.cmd),
             "User": configuration.user,
             "WorkingDir": configuration.workdir,
-            "Labels": dict(LABELS),
+            "Labels": {**LABELS, "io.imagemill.lock": "exact"},
             "ExposedPorts": {f"{port}/tcp": {} for port in configuration.ports},
         },
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conform_images import IMAGES, FakeRunner, elf, good_config, good_tree, subject, write_layout
+from conform_images import IMAGES, LABELS, FakeRunner, elf, good_config, good_tree, subject, write_layout
 
 from imagemill.conform import CHECKS, DYNAMIC, STATIC, Finding, Layers, Subject, conform, judge, open_layout
 from imagemill.conform.finding import MOST
@@ -75,6 +75,13 @@ def test_the_good_image_passes(name: str, platform: str, tmp_path: Path) -> None
     assert skipped == (set() if about.image.variant == "run" else {"running.example"})
 
 
+def test_packages_that_were_resolved_again_are_told_and_fail_nothing(tmp_path: Path) -> None:
+    image = make(subject())
+    image.setting("Labels", {**LABELS, "io.imagemill.lock": "refreshed: bash 1 → 2 (amd64)"})
+    (told,) = [finding for finding in findings(tmp_path, image, subject()) if finding.status == "info"]
+    assert (told.check, told.found) == ("configuration.lock", "refreshed: bash 1 → 2 (amd64)")
+
+
 STATUS = "var/lib/dpkg/status"
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
 CA = "etc/ssl/certs/ca-certificates.crt"
@@ -101,7 +108,8 @@ DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
     "another entrypoint": ("configuration.entrypoint", lambda i: i.setting("Entrypoint", ["/bin/sh"])),
     "a command": ("configuration.command", lambda i: i.setting("Cmd", ["app.handler"])),
     "a port is missing": ("configuration.ports", lambda i: i.setting("ExposedPorts", {"8080/tcp": {}})),
-    "a label is missing": ("configuration.labels", lambda i: i.setting("Labels", None)),
+    "a label is missing": ("configuration.labels", lambda i: i.setting("Labels", {"io.imagemill.lock": "exact"})),
+    "nothing says how the packages were found": ("configuration.lock", lambda i: i.setting("Labels", dict(LABELS))),
     "wrong mode of /tmp": ("paths.contract", lambda i: i.edit("tmp", mode=0o755)),
     "wrong owner of /tmp": ("paths.contract", lambda i: i.edit("tmp", uid=993)),
     "no /var/task": ("paths.contract", lambda i: i.tree.pop("var/task")),

@@ -27,6 +27,7 @@ STATIC: tuple[Check, ...] = (
     configuration.command,
     configuration.ports,
     configuration.labels,
+    configuration.lock,
     paths.contract,
     paths.planned,
     system.accounts,

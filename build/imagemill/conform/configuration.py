@@ -79,6 +79,18 @@ def labels(view: View, subject: Subject) -> Iterator[Finding]:
     )
 
 
+def lock(view: View, subject: Subject) -> Iterator[Finding]:
+    """Whether the packages are those that the lock names; what had to be resolved again is told, and fails nothing."""
+    check, label = "configuration.lock", "io.imagemill.lock"
+    state = view.config.labels.get(label, "")
+    source = f"runtimes/lock/{subject.image.base.name}.json, by the label {label}"
+    if state.startswith("refreshed: "):
+        remedy = "run `imagemill lock --update`, or build with --locked"
+        yield Finding(subject.image.name, str(subject.platform), check, "info", "exact", state, source, remedy)
+    else:
+        yield from _same(subject, check, "exact", state or "no label", source)
+
+
 def _key(subject: Subject, name: str) -> str:
     return f"{subject.base_file}: {subject.image.variant}.{name}"
 
