@@ -145,7 +145,7 @@ class Fetcher:
         if not missing:
             return
         size = sum(_size(item) or 0 for item in missing)
-        self._say(f"fetching {len(missing)} inputs ({size / 1e6:.0f} MB, apart from wheels and npm's)")
+        self._say(f"fetching {len(missing)} inputs ({size / 1e6:.0f} MB or more)")
         round_ = _Round(Web(self._mirrors), date)
 
         def one(item: Item) -> None:
