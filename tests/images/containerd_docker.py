@@ -17,11 +17,12 @@ from pathlib import Path
 import daemons
 
 from imagemill.assemble import deb
-from imagemill.fetch import Cache, Fetcher, Web
+from imagemill.fetch import Cache, Fetcher
 from imagemill.lock import DebianPackage
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import native
 from imagemill.resolve.debian import read_archive, read_releases
+from imagemill.web import Web
 
 SUITE = "trixie"
 PROGRAMS: Mapping[str, Sequence[str]] = {

@@ -318,7 +318,7 @@ def test_the_image_of_an_index_is_found_by_its_platform(tmp_path: Path) -> None:
     write_index(tmp_path / "both", parts, "both")
     write_index(tmp_path / "twice", [parts[1], parts[1]], "twice")
     with Layers(tmp_path / "scratch") as layers:
-        for name in PLATFORMS:
+        for name in ("linux/arm64", "linux/amd64"):
             view = open_layout(tmp_path / "both", PLATFORMS[name], layers)
             assert view.config.architecture == PLATFORMS[name].arch
         with pytest.raises(LayoutError, match="only: linux/amd64"):

@@ -41,7 +41,7 @@ def resolved(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, missing: Sequenc
                 raise LockError(f"awslambdaric has no wheel for {platform}\n\nhint: none")
         return {platform.arch: (Wheel(spec.requirements[0], "1", "x.whl", "0"),) for platform in platforms}
 
-    monkeypatch.setattr(resolve, "_releases", lambda *a: [SimpleNamespace(suite="trixie", date=1)])
+    monkeypatch.setattr(resolve, "releases_of", lambda *a: [SimpleNamespace(suite="trixie", date=1)])
     monkeypatch.setattr(resolve, "read_archive", lambda *a, **k: None)
     monkeypatch.setattr(resolve, "_closures", lambda archive, specs: dict.fromkeys(specs, ()))
     monkeypatch.setattr(resolve.pypi, "resolve", wheels)
