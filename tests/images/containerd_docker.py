@@ -1,4 +1,4 @@
-"""A Docker with the containerd image store and buildx, out of Debian's own packages, for the tests alone.
+"""A Docker with the containerd image store and buildx, and a registry, out of Debian's packages, for the tests alone.
 
 Distributions of the last years have an older Docker, or one without buildx. These programs need nothing but a C library
 that is at least as new as theirs was when they were linked (2.34), so they run from any folder.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,7 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
     "docker-cli": ["usr/bin/docker"],
     "docker-buildx": ["usr/libexec/docker/cli-plugins/docker-buildx"],
     "containerd": ["usr/bin/containerd", "usr/bin/containerd-shim-runc-v2"],
+    "docker-registry": ["usr/bin/docker-registry"],
     "tini": ["usr/bin/tini"],
 }
 
@@ -105,3 +108,38 @@ def daemon(programs: Path, environ: Mapping[str, str]) -> Iterator[Mapping[str, 
     finally:
         daemons.end(process)
         daemons.remove(home)
+
+
+@contextmanager
+def registry(programs: Path) -> Iterator[str]:
+    """A registry on a free port of this machine, and its address. Docker takes one on 127.0.0.1 without TLS."""
+    with tempfile.TemporaryDirectory(prefix="imagemill-registry-") as folder:
+        home = Path(folder)
+        settings = {
+            "version": 0.1,
+            "storage": {"filesystem": {"rootdirectory": f"{home}/data"}},
+            "http": {"addr": "127.0.0.1:0"},
+        }
+        (home / "config.json").write_text(json.dumps(settings), encoding="utf-8")  # YAML takes JSON
+        with (home / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(programs / "docker-registry"), "serve", f"{home}/config.json"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={"OTEL_TRACES_EXPORTER": "none"},
+            )
+        try:
+            yield _listening(process, home / "log")
+        finally:
+            daemons.end(process)
+
+
+def _listening(process: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + 30
+    while True:
+        found = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text(errors="replace"))
+        if found:
+            return found[1]
+        assert process.poll() is None and time.monotonic() < until, log.read_text(errors="replace")
+        time.sleep(0.05)

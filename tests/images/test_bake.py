@@ -35,15 +35,20 @@ ZSTD = parse("zstd")
 
 
 @pytest.fixture(scope="session")
-def docker() -> Iterator[Mapping[str, str]]:
-    """The environment of a `docker` with buildx and a daemon of its own, which stores images in containerd."""
+def programs() -> Path:
+    """A folder with Docker's programs, of a version that has the containerd store."""
     if os.geteuid() != 0:
         pytest.skip("only root can start a Docker daemon for the tests")
     state = Path(os.environ.get("IMAGEMILL_STATE") or ROOT / ".imagemill").absolute()
     try:
-        programs = containerd_docker.install(state, os.environ)
+        return containerd_docker.install(state, os.environ)
     except ImagemillError as error:
         pytest.skip(f"SKIPPED FOR WANT OF A NEW DOCKER, which comes from Debian's archive: {error}")
+
+
+@pytest.fixture(scope="session")
+def docker(programs: Path) -> Iterator[Mapping[str, str]]:
+    """The environment of a `docker` with buildx and a daemon of its own, which stores images in containerd."""
     with containerd_docker.daemon(programs, os.environ) as environ:
         yield environ
 
@@ -77,7 +82,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Ready]:
     return found
 
 
-def baked(docker: Mapping[str, str], folder: Path, *arguments: str) -> None:
+def baked(docker: Mapping[str, str], folder: Path, *arguments: str) -> str:
+    """Run bake, which must succeed. Returns its progress."""
     done = subprocess.run(
         ["docker", "buildx", "bake", "--progress", "plain", *arguments],
         cwd=folder,
@@ -87,6 +93,7 @@ def baked(docker: Mapping[str, str], folder: Path, *arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
 
 
 def said(docker: Mapping[str, str], *arguments: str) -> str:
@@ -178,6 +185,20 @@ def test_shared_layers_are_built_once_and_continued(
         ids.append(row["RootFS"]["Layers"])
     assert len(ids[0]) >= 4
     assert ids[0] == ids[1], "run and serve are the same layers"
+
+
+def test_a_fresh_builder_takes_from_the_cache_what_another_made(
+    programs: Path, docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+) -> None:
+    """Of the lowest target at least: BuildKit up to 0.13 makes the layers of a target that continues one again."""
+    with containerd_docker.registry(programs) as address:
+        bake.write(images, tmp_path, repository=f"{address}/lambda", cache=f"{address}/cache")
+        baked(docker, tmp_path, "serve", "--push")
+        said(docker, "buildx", "prune", "--all", "--force")
+        again = baked(docker, tmp_path, "serve", "--push")
+    for arch in ("amd64", "arm64"):
+        [step] = {line.split()[0] for line in again.splitlines() if f" ADD system-{arch}.tar " in line}
+        assert f"{step} CACHED" in again, again
 
 
 def test_provenance_is_attested_when_asked_for(docker: Mapping[str, str], images: list[Ready], tmp_path: Path) -> None:
