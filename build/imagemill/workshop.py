@@ -9,10 +9,11 @@ from pathlib import Path
 
 from imagemill.aging import Aging, Effective
 from imagemill.assemble.compression import GZIP, Compression
+from imagemill.builder import source_date_epoch
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import embedded
 from imagemill.engine.containers import Runner, identities
-from imagemill.errors import EngineError, ImagemillError
+from imagemill.errors import EngineError
 from imagemill.factory import Execute, Factory, Paths, Result
 from imagemill.fetch import Cache, Fetcher
 from imagemill.load import Catalog
@@ -41,10 +42,7 @@ class Workshop:
     @property
     def epoch(self) -> int | None:
         """SOURCE_DATE_EPOCH in seconds since 1970, None where it is not set."""
-        word = self.environ.get("SOURCE_DATE_EPOCH", "")
-        if word and not word.isdecimal():
-            raise ImagemillError(f"SOURCE_DATE_EPOCH is {word!r}", "set it to seconds since 1970, or unset it")
-        return int(word) if word else None
+        return source_date_epoch(self.environ)
 
     def build(
         self,

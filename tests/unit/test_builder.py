@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,15 @@ def test_what_makes_no_bytes_is_not_in_the_hash() -> None:
 def test_every_carrier_is_a_module_that_exists() -> None:
     for name in builder.CARRIERS:
         assert (PACKAGE / f"{name.replace('.', '/')}.py").is_file(), name
+
+
+@pytest.mark.parametrize(("library", "distribution"), [("isal", "isal"), ("yaml", "PyYAML"), ("click", "click")])
+def test_versions_are_those_of_the_distributions(library: str, distribution: str) -> None:
+    assert builder.version(library) == metadata.version(distribution)
+
+
+def test_a_library_that_is_not_here_has_no_version() -> None:
+    assert builder.version("no_such_library") == ""
 
 
 def test_the_compressor_counts_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from imagemill import show
 from imagemill.errors import SelectionError
 from imagemill.load import load
 from imagemill.plan import current, plan, select
+from imagemill.render import Renderer
 
 ROOT = Path(__file__).parents[2]
 IMAGES = plan(load(ROOT))
@@ -91,7 +92,7 @@ def test_environment(name: str) -> None:
 
 
 def test_the_matrix_has_a_job_for_each_image_and_platform() -> None:
-    matrix = show.matrix(show.rows(ROOT, select(IMAGES, ["python3.13"])))
+    matrix = show.matrix(show.rows(ROOT, select(IMAGES, ["python3.13"]), Renderer(ROOT)))
     assert matrix == {
         "include": [
             {"image": "python3.13-debian", "platform": "linux/amd64", "arch": "amd64"},

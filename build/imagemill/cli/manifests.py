@@ -13,6 +13,7 @@ from imagemill.cli.shared import (
     images_argument,
     images_named,
     report_drift,
+    snapshot_of,
 )
 
 
@@ -45,9 +46,15 @@ def schema(root: Path | None, check: bool) -> None:
 @click.pass_obj
 def render(root: Path | None, images: Sequence[str], check: bool, out: Path | None) -> None:
     """Write the Dockerfiles, and what their layers are made of, to tests/golden."""
+    top = checkout(root)
+    if check and not images:
+        from imagemill import snapshot
+
+        expected_files = snapshot_of(top).golden
+        report_drift(snapshot.drift(out or top / "tests" / "golden", expected_files), True, "imagemill render")
+        return
     from imagemill import render as rendering
 
-    top = checkout(root)
     renderer = rendering.Renderer(top)
     chosen = images_named(catalog_of(top), images, "all")
     expected = rendering.golden([renderer.render(image) for image in chosen])

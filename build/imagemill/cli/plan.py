@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from collections.abc import Sequence
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagemill.cli.shared import catalog_of, checkout, images_argument, images_named, set_option, workshop_of
+from imagemill.cli.shared import (
+    catalog_of,
+    checkout,
+    images_argument,
+    images_named,
+    set_option,
+    snapshot_of,
+    workshop_of,
+)
 
 if TYPE_CHECKING:
     from imagemill.changes import Changes
@@ -39,29 +48,35 @@ def plan(
     dist: Path | None,
 ) -> None:
     """Print the images that the manifests describe."""
-    from imagemill import changes, show
-    from imagemill.plan import unavailable
+    from imagemill import show
 
     top = checkout(root)
-    catalog = catalog_of(top)
-    chosen = images_named(catalog, images, which)
     if explain:
         if form == "matrix":
             raise click.UsageError("--explain has no matrix")
         if revision is not None:
             raise click.UsageError("give either --explain or --changed-since")
-        _explain(top, chosen, engine, dist, form)
+        _explain(top, images_named(catalog_of(top), images, which), engine, dist, form)
         return
-    rows = show.rows(top, chosen, workshop_of(top).epoch)
+    snapshot = snapshot_of(top)
+    if images:
+        names = {image.name for image in images_named(catalog_of(top), images, which)}
+    else:
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        old = {name for name, date in snapshot.deprecated.items() if date <= today} if which == "default" else set()
+        names = {row["name"] for row in snapshot.rows} - old
+    rows = [row for row in snapshot.rows if row["name"] in names]
     if revision is not None:
-        planned = {image.name for image in images_named(catalog, (), "all")}
+        from imagemill import changes
+
+        planned = {row["name"] for row in snapshot.rows}
         _changed(changes.since(top, revision, rows, planned=planned, environ=os.environ), revision, len(rows), form)
     elif form == "json":
         click.echo(json.dumps(rows, indent=1))
     elif form == "matrix":
         click.echo(json.dumps(show.matrix(rows)))
     else:
-        show.table(rows, unavailable(catalog))
+        show.table(rows, snapshot.unavailable)
 
 
 def _explain(top: Path, images: Sequence[Any], engine: str, dist: Path | None, form: str) -> None:

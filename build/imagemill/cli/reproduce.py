@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from imagemill.cli.shared import catalog_of, checkout, images_named, workshop_of
 @click.pass_obj
 def reproduce(root: Path | None, images: Sequence[str], digest: str, dist: Path | None) -> None:
     """Build images again, from nothing but verified downloads, and compare. Exit code 1 when they are not the same."""
+    import tempfile
+
     from imagemill import reproduce as again
 
     top = checkout(root)

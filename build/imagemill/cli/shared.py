@@ -19,6 +19,7 @@ from imagemill.errors import ImagemillError
 if TYPE_CHECKING:
     from imagemill.load import Catalog
     from imagemill.plan import Image
+    from imagemill.snapshot import Snapshot
     from imagemill.workshop import Workshop
 
 images_argument = click.argument("images", nargs=-1, metavar="[IMAGE]...")
@@ -63,6 +64,19 @@ def platform_names(names: Sequence[str]) -> list[str]:
     return [str(find(name)) for name in names]
 
 
+def state_of(root: Path) -> Path:
+    """Where the factory keeps what it can make or fetch again."""
+    return Path(os.environ.get("IMAGEMILL_STATE") or root / ".imagemill").absolute()
+
+
+def snapshot_of(root: Path) -> Snapshot:
+    """The whole plan of the checkout, as it was last derived where nothing has changed since."""
+    from imagemill import snapshot
+    from imagemill.builder import source_date_epoch
+
+    return snapshot.current(root, state_of(root), source_date_epoch(os.environ))
+
+
 def workshop_of(root: Path, dist: Path | None = None, progress: Any = None) -> Workshop:
     from imagemill.dist import Dist
     from imagemill.factory import Paths
@@ -70,8 +84,7 @@ def workshop_of(root: Path, dist: Path | None = None, progress: Any = None) -> W
     from imagemill.progress import Silent
     from imagemill.workshop import Workshop
 
-    state = Path(os.environ.get("IMAGEMILL_STATE") or root / ".imagemill").absolute()
-    paths = Paths(root, state)
+    paths = Paths(root, state_of(root))
     place = (dist or root / "dist").absolute()
     return Workshop(paths, Dist(place), Mirrors.discover(os.environ), progress or Silent(), os.environ)
 

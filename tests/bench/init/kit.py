@@ -15,8 +15,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagemill.builder import go_command
 from imagemill.platforms import find
-from imagemill.toolchain import compile_init, go_command
+from imagemill.toolchain import compile_init
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent

@@ -1,0 +1,81 @@
+"""Times of render, plan and a no-op build with 10 to 200 images, as ratios inside one run.
+
+Copies the checkout, multiplies its manifests and locks, and prints one line a figure: what, how many images, the
+median of some runs cold (no bytecode, no cache of the manifests) and warm, and the ratio to Python's own start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RUNS = 7
+
+
+def multiplied(root: Path, images: int) -> None:
+    """A copy of the checkout at `root` with about this many images: three for each runtime."""
+    for name in ("runtimes", "templates", "build"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    originals = sorted((root / "runtimes").glob("*.yaml"))
+    texts = [path.read_text() for path in originals]
+    path = root / "runtimes" / "lock" / "debian-trixie.json"
+    lock = json.loads(path.read_text())
+    for original in originals:
+        original.unlink()
+    for number in range(round(images / 3)):
+        name, text = originals[number % len(originals)].stem, texts[number % len(originals)]
+        copy = f"{name}-{number}"
+        lines = [line for line in text.splitlines() if not line.startswith("aliases:")]
+        changed = "\n".join(lines).replace(f"name: {name}", f"name: {copy}", 1)
+        (root / "runtimes" / f"{copy}.yaml").write_text(changed + "\n")
+        for part in ("", "/build"):
+            lock["sets"][copy + part] = lock["sets"][name + part]
+    path.write_text(json.dumps(lock))
+
+
+def seconds(root: Path, *arguments: str, environ: Mapping[str, str]) -> float:
+    """The wall time of a command of imagemill, which must succeed."""
+    command = [sys.executable, "-m", "imagemill", "--root", str(root), *arguments]
+    started = time.monotonic()
+    subprocess.run(command, env=dict(environ), check=True, capture_output=True, cwd=root)
+    return time.monotonic() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    start = [sys.executable, "-c", "pass"]
+    with tempfile.TemporaryDirectory() as folder:
+        for images in (10, 50, 100, 200):
+            root = Path(folder, str(images))
+            multiplied(root, images)
+            environ = {**os.environ, "PYTHONPATH": str(root / "build"), "IMAGEMILL_STATE": str(root / "state")}
+            environ.pop("PYTHONDONTWRITEBYTECODE", None)
+            seconds(root, "render", environ=environ)
+            for what, arguments in (("render --check", ("render", "--check")), ("plan", ("plan", "--set", "all"))):
+                cold, warm, python = [], [], []
+                for _ in range(RUNS):
+                    started = time.monotonic()
+                    subprocess.run(start, check=True)
+                    python.append(time.monotonic() - started)
+                    shutil.rmtree(root / "state", ignore_errors=True)
+                    cold.append(seconds(root, *arguments, environ=environ))
+                    warm.append(seconds(root, *arguments, environ=environ))
+                unit = statistics.median(python)
+                for state, times in (("cold", cold), ("warm", warm)):
+                    spent = statistics.median(times)
+                    print(
+                        f"{what:<16} {images:>4} images, {state}: {spent * 1000:6.0f} ms  {spent / unit:6.1f} × python"
+                    )
+
+
+if __name__ == "__main__":
+    main()
