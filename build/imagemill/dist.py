@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from imagemill.errors import LayoutError
 from imagemill.oci import Layout
 
@@ -45,9 +43,6 @@ class _Record:
     images: dict[str, Artifact]
 
 
-_RECORD = TypeAdapter(_Record)
-
-
 class Dist:
     """A `dist` directory."""
 
@@ -69,8 +64,10 @@ class Dist:
 
     def read(self) -> dict[str, Artifact]:
         """All artifacts by name; empty when nothing was built yet. Raises LayoutError for a damaged record."""
+        from pydantic import TypeAdapter, ValidationError  # takes longer than a build that has nothing to do
+
         try:
-            return _RECORD.validate_json(self.record.read_bytes()).images
+            return TypeAdapter(_Record).validate_json(self.record.read_bytes()).images
         except FileNotFoundError:
             return {}
         except ValidationError as error:

@@ -13,6 +13,7 @@ from imagemill.errors import ImagemillError, LockError
 if TYPE_CHECKING:  # a table of rows that are there already needs none of these, and they take a while to import
     from imagemill.factory import Result
     from imagemill.load import Catalog
+    from imagemill.noop import Kept
     from imagemill.plan import Image
     from imagemill.render import Renderer
 
@@ -68,7 +69,7 @@ def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str,
         print(f"not on {one['kind']}: {one['runtime']}: {one['reason']}")
 
 
-def built(results: Sequence[Result], images: Sequence[Image], dist: Path, runner: str) -> None:
+def built(results: Sequence[Result | Kept], images: Sequence[Image], dist: Path, runner: str) -> None:
     """What a build did, for people, on stderr: where the images are, how long each took, and what to do now."""
     lines = [("IMAGE", "TIME", "SIZE", "WHERE")]
     for result in results:

@@ -6,6 +6,7 @@ is never right or wrong by its age: any other byte in any of the files is anothe
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -33,8 +34,15 @@ class Snapshot:
     deprecated: Mapping[str, str]
     unavailable: Sequence[Mapping[str, str]]
 
+    def of(self, which: str, today: datetime.date) -> list[Mapping[str, Any]]:
+        """The rows of a set: `all`, or `default` without runtimes that AWS has deprecated by `today`."""
+        if which == "all":
+            return list(self.rows)
+        old = {name for name, date in self.deprecated.items() if date <= today.isoformat()}
+        return [row for row in self.rows if row["name"] not in old]
 
-def key(root: Path, epoch: int | None) -> str:
+
+def key(root: Path, epoch: int | None, engine: str = "embedded") -> str:
     """Hash of all that the plan of the checkout at `root` is derived from."""
     digest = hashlib.sha256()
     for folder in _FOLDERS:
@@ -44,7 +52,7 @@ def key(root: Path, epoch: int | None) -> str:
             digest.update(f"{name}\0{executable}\0{len(content)}\0".encode())
             digest.update(content)
     libraries = sorted(name for place in sys.path for name in _listed(place) if name.endswith(".dist-info"))
-    digest.update(json.dumps([libraries, go_version(), sys.version, epoch]).encode())
+    digest.update(json.dumps([libraries, go_version(), sys.version, epoch, engine]).encode())
     return digest.hexdigest()
 
 
@@ -68,7 +76,7 @@ def keep(state: Path, name: str, snapshot: Snapshot) -> None:
         old.unlink(missing_ok=True)
 
 
-def derive(root: Path, epoch: int | None) -> Snapshot:
+def derive(root: Path, epoch: int | None, engine: str) -> Snapshot:
     """Load, plan, render and hash everything. Raises what these raise."""
     from imagemill import show
     from imagemill.load import load
@@ -77,7 +85,7 @@ def derive(root: Path, epoch: int | None) -> Snapshot:
 
     catalog = load(root)
     images = plan(catalog)
-    renderer = Renderer(root, epoch=epoch)
+    renderer = Renderer(root, engine=engine, epoch=epoch)
     files = golden([renderer.render(image) for image in images])
     return Snapshot(
         rows=show.rows(root, images, renderer),
@@ -87,12 +95,12 @@ def derive(root: Path, epoch: int | None) -> Snapshot:
     )
 
 
-def current(root: Path, state: Path, epoch: int | None = None) -> Snapshot:
+def current(root: Path, state: Path, epoch: int | None = None, engine: str = "embedded") -> Snapshot:
     """The snapshot of the checkout as it is now: kept, or made and kept."""
-    name = key(root, epoch)
+    name = key(root, epoch, engine)
     found = read(state, name)
     if found is None:
-        found = derive(root, epoch)
+        found = derive(root, epoch, engine)
         keep(state, name, found)
     return found
 

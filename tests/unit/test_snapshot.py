@@ -59,7 +59,7 @@ def test_the_set_time_and_the_libraries_are_in_the_key(tmp_path: Path, monkeypat
 
 def test_it_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = snapshot.current(ROOT, tmp_path)
-    monkeypatch.setattr(snapshot, "derive", lambda root, epoch: pytest.fail("derived again"))
+    monkeypatch.setattr(snapshot, "derive", lambda root, epoch, engine: pytest.fail("derived again"))
     again = snapshot.current(ROOT, tmp_path)
     assert json.loads(json.dumps(asdict(again))) == json.loads(json.dumps(asdict(made)))
     assert snapshot.drift(ROOT / "tests" / "golden", again.golden) == []

@@ -61,11 +61,9 @@ def plan(
     snapshot = snapshot_of(top)
     if images:
         names = {image.name for image in images_named(catalog_of(top), images, which)}
+        rows = [row for row in snapshot.rows if row["name"] in names]
     else:
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        old = {name for name, date in snapshot.deprecated.items() if date <= today} if which == "default" else set()
-        names = {row["name"] for row in snapshot.rows} - old
-    rows = [row for row in snapshot.rows if row["name"] in names]
+        rows = snapshot.of(which, datetime.datetime.now(datetime.UTC).date())
     if revision is not None:
         from imagemill import changes
 

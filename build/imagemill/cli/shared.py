@@ -69,12 +69,12 @@ def state_of(root: Path) -> Path:
     return Path(os.environ.get("IMAGEMILL_STATE") or root / ".imagemill").absolute()
 
 
-def snapshot_of(root: Path) -> Snapshot:
+def snapshot_of(root: Path, engine: str = "embedded") -> Snapshot:
     """The whole plan of the checkout, as it was last derived where nothing has changed since."""
     from imagemill import snapshot
     from imagemill.builder import source_date_epoch
 
-    return snapshot.current(root, state_of(root), source_date_epoch(os.environ))
+    return snapshot.current(root, state_of(root), source_date_epoch(os.environ), engine)
 
 
 def workshop_of(root: Path, dist: Path | None = None, progress: Any = None) -> Workshop:
