@@ -53,6 +53,7 @@ conform: .venv/images.stamp ## judge the built images (IMAGES)
 .PHONY: bench
 bench: .venv/dev.stamp ## measure, as ratios in one run (of the init against AWS's emulator: 12 rounds, about 10 minutes)
 	@$(PY) tests/bench/factory.py
+	@$(PY) tests/bench/plan.py
 	@$(PY) tests/bench/init/bench.py $(ARGS)
 
 .PHONY: soak

@@ -1,7 +1,7 @@
 """Times of render, plan and a no-op build with 10 to 200 images, as ratios inside one run.
 
 Copies the checkout, multiplies its manifests and locks, and prints one line a figure: what, how many images, the
-median of some runs cold (no bytecode, no cache of the manifests) and warm, and the ratio to Python's own start.
+median of some runs cold (no snapshot of the plan yet) and warm, and the ratio to Python's own start.
 """
 
 from __future__ import annotations
@@ -17,7 +17,25 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from imagemill.aging import Effective
+from imagemill.dist import Dist
+from imagemill.factory import Factory, Paths
+from imagemill.load import load
+from imagemill.lock import read
+from imagemill.plan import plan
+from imagemill.progress import Silent
+
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+import tiny_layers  # noqa: E402
+
+COMMANDS = {
+    "render --check": ("render", "--check"),
+    "plan": ("plan", "--set", "all"),
+    "no-op build": ("build", "--set", "all", "--no-load"),
+}
 RUNS = 7
 
 
@@ -42,6 +60,17 @@ def multiplied(root: Path, images: int) -> None:
     path.write_text(json.dumps(lock))
 
 
+def built(root: Path) -> None:
+    """All images of the checkout in its dist, each of its layers with one small file."""
+    patch = pytest.MonkeyPatch()
+    tiny_layers.stand_in(patch)
+    factory = Factory(Paths(root, root / "state"), Dist(root / "dist"), Silent())
+    lock_of = {"debian-trixie": Effective(read(root / "runtimes" / "lock" / "debian-trixie.json"))}
+    stale, _ = factory.pending(plan(load(root)), lock_of)
+    factory.make(stale, lock_of)
+    patch.undo()
+
+
 def seconds(root: Path, *arguments: str, environ: Mapping[str, str]) -> float:
     """The wall time of a command of imagemill, which must succeed."""
     command = [sys.executable, "-m", "imagemill", "--root", str(root), *arguments]
@@ -60,13 +89,14 @@ def main() -> None:
             environ = {**os.environ, "PYTHONPATH": str(root / "build"), "IMAGEMILL_STATE": str(root / "state")}
             environ.pop("PYTHONDONTWRITEBYTECODE", None)
             seconds(root, "render", environ=environ)
-            for what, arguments in (("render --check", ("render", "--check")), ("plan", ("plan", "--set", "all"))):
+            built(root)
+            for what, arguments in COMMANDS.items():
                 cold, warm, python = [], [], []
                 for _ in range(RUNS):
                     started = time.monotonic()
                     subprocess.run(start, check=True)
                     python.append(time.monotonic() - started)
-                    shutil.rmtree(root / "state", ignore_errors=True)
+                    shutil.rmtree(root / "state" / "plans", ignore_errors=True)
                     cold.append(seconds(root, *arguments, environ=environ))
                     warm.append(seconds(root, *arguments, environ=environ))
                 unit = statistics.median(python)
