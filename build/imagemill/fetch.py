@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imagemill.errors import FetchError, IntegrityError
-from imagemill.lock import DebianPackage, Download, Item, NpmPackage, Wheel
+from imagemill.lock import BaseImage, DebianPackage, Download, Item, NpmPackage, Wheel
 from imagemill.mirrors import Mirrors
 from imagemill.web import CONNECTIONS, NotThere, Web, retried
 
@@ -122,6 +122,9 @@ class _Round:
             yield chunk
 
 
+_File = DebianPackage | Wheel | NpmPackage | Download
+
+
 class Fetcher:
     """Brings inputs into a cache."""
 
@@ -169,6 +172,11 @@ class Fetcher:
             raise Gone(sorted(round_.gone, key=lambda item: item.name))
 
     def _one(self, item: Item, round_: _Round) -> None:
+        if isinstance(item, BaseImage):
+            from imagemill.pull import pull  # which needs this module's cache
+
+            pull(item, self._cache, round_.web, round_.until_stopped)
+            return
         algorithm, digest = _expected(item)
         size = _size(item)
 
@@ -204,7 +212,7 @@ class Fetcher:
             return False
         return True
 
-    def _address(self, item: Item, web: Web) -> str:
+    def _address(self, item: _File, web: Web) -> str:
         if isinstance(item, DebianPackage):
             return f"{self._mirrors.archive(item.archive)}/{item.path}"
         if isinstance(item, Wheel):
@@ -276,4 +284,7 @@ def _expected(item: Item) -> tuple[str, str]:
     if isinstance(item, NpmPackage):
         algorithm, _, value = item.integrity.partition("-")
         return algorithm, base64.b64decode(value).hex()
+    if isinstance(item, BaseImage):
+        algorithm, _, value = item.digest.partition(":")
+        return algorithm, value
     return "sha256", item.sha256

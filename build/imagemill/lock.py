@@ -64,7 +64,17 @@ class Download:
     sha256: str
 
 
-Item = DebianPackage | Wheel | NpmPackage | Download
+@dataclass(frozen=True, order=True)
+class BaseImage:
+    """One architecture's image in a registry: `name` with the registry's host, `version` the tag it was found by."""
+
+    name: str
+    version: str
+    digest: str  # of the manifest, `sha256:<hex>`
+    index: str  # of what the tag pointed at: for `FROM name@index` on whatever architecture
+
+
+Item = DebianPackage | Wheel | NpmPackage | Download | BaseImage
 """Anything that a lock names and a mirror has."""
 
 
@@ -76,6 +86,7 @@ class Inputs:
     pypi: tuple[tuple[Wheel, ...], ...] = ()
     npm: tuple[tuple[NpmPackage, ...], ...] = ()
     downloads: tuple[Download, ...] = ()
+    image: BaseImage | None = None
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -85,6 +96,7 @@ class Inputs:
             *(w for group in self.pypi for w in group),
             *(n for group in self.npm for n in group),
             *self.downloads,
+            *([self.image] if self.image else []),
         )
 
 
@@ -158,6 +170,7 @@ def _to_json(lock: Lock) -> dict[str, Any]:
                 "pypi": [[asdict(wheel) for wheel in sorted(group)] for group in inputs.pypi],
                 "npm": [[asdict(package) for package in sorted(group)] for group in inputs.npm],
                 **({"downloads": [asdict(one) for one in sorted(inputs.downloads)]} if inputs.downloads else {}),
+                **({"image": asdict(inputs.image)} if inputs.image else {}),
             }
     data = {
         "format": FORMAT,
@@ -182,6 +195,7 @@ def _from_json(data: dict[str, Any]) -> Lock:
                 pypi=tuple(tuple(Wheel(**wheel) for wheel in group) for group in row["pypi"]),
                 npm=tuple(tuple(NpmPackage(**package) for package in group) for group in row["npm"]),
                 downloads=tuple(Download(**one) for one in row.get("downloads", ())),
+                image=BaseImage(**row["image"]) if "image" in row else None,
             )
             for arch, row in by_arch.items()
         }

@@ -65,6 +65,10 @@ RelPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@+-]+(/[A-Za-z
 Mode = Annotated[str, StringConstraints(pattern=r"^[0-7]{4}$")]
 DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ImageName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"),
+]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PlatformName = Annotated[str, AfterValidator(_known_platform)]
 Environment = Annotated[Mapping[EnvName, str], AfterValidator(_known_environment)]
@@ -172,6 +176,8 @@ class Layer:
     npm: tuple[NpmSet, ...] = ()
     downloads: Mapping[Name, Download] = field(default_factory=dict)
     """Sources and other files from upstreams, by name."""
+    image: ImageName | None = None
+    """An image of a registry that the layer stands on, by its tag; the lock pins its digests."""
     python: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
     """This layer holds CPython of this version at /var/lang: upstream's paths, and compiled .pyc files."""
 

@@ -85,7 +85,7 @@ def uncovered(root: Path, catalog: Catalog) -> list[str]:
             arch = platform.partition("/")[2]
             for name, (spec, below) in sets_on(base, list(catalog.runtimes.values()), platform).items():
                 problems += _missing(lock, name, spec, below, arch)
-                problems += _not_downloaded(lock, name, spec, find(platform))
+                problems += _other_files(lock, name, spec, find(platform))
     return sorted(set(problems))
 
 
@@ -103,8 +103,8 @@ def _missing(lock: locks.Lock, name: str, spec: Layer, below: Sequence[str], arc
     return wanted
 
 
-def _not_downloaded(lock: locks.Lock, name: str, spec: Layer, platform: Platform) -> list[str]:
-    """The downloads that are not locked, or not as the manifest has them."""
+def _other_files(lock: locks.Lock, name: str, spec: Layer, platform: Platform) -> list[str]:
+    """The downloads and the image that are not locked as the manifest has them."""
     inputs = lock.sets.get(name, {}).get(platform.arch, locks.Inputs())
     there = {one.name: one for one in inputs.downloads}
     wrong = []
@@ -116,6 +116,9 @@ def _not_downloaded(lock: locks.Lock, name: str, spec: Layer, platform: Platform
         elif published and pin.sha256 != published:
             wrong.append(f"{name} for {platform.arch}: download {key} is locked with another sha256")
     wrong += [f"{name} for {platform.arch}: download {key} is locked, but not asked for" for key in there]
+    image = f"{inputs.image.name}:{inputs.image.version}" if inputs.image else None
+    if image != spec.image:
+        wrong.append(f"{name} for {platform.arch}: the manifest has image {spec.image}, the lock {image}")
     return wrong
 
 

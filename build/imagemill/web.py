@@ -31,6 +31,12 @@ class NotThere(FetchError):
     """A definitive answer: the address has nothing."""
 
 
+class Refused(FetchError):
+    """A login is missing or wrong; `challenge` is what the server wants (RFC 9110, 11.6.1)."""
+
+    challenge = ""
+
+
 class _Broken(FetchError):
     """The connection ended before the body did."""
 
@@ -48,7 +54,7 @@ class Web:
         self._pools: dict[str, urllib3.PoolManager] = {}  # by proxy; empty for none
         self._lock = threading.Lock()
 
-    def stream(self, url: str) -> Iterator[bytes]:
+    def stream(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
         """The body of a GET, in pieces. Raises FetchError; `transient` tells whether to try again.
 
         A connection that breaks is made anew from where it broke, as long as the server can say that it still
@@ -59,7 +65,7 @@ class Web:
             resume = {"Range": f"bytes={place}-", "If-Range": same} if place else {}
             try:
                 # a compressed answer has no places to go on from
-                with self._asked(url, {"Accept-Encoding": "identity", **resume}) as answer:
+                with self._asked(url, {"Accept-Encoding": "identity", **(headers or {}), **resume}) as answer:
                     if place and not answer.headers.get("Content-Range", "").startswith(f"bytes {place}-"):
                         raise FetchError(f"{shown(url)}: cannot be resumed", "try again", transient=True)
                     same = same or _validator(answer.headers)
@@ -91,7 +97,7 @@ class Web:
     def _asked(self, url: str, headers: Mapping[str, str]) -> Iterator[Any]:
         """The answer to a GET whose status is good, to be read inside the block."""
         plain, login = login_of(url)
-        headers = {**headers, **self._credentials.header(plain, login)}
+        headers = {**self._credentials.header(plain, login), **headers}
         try:
             answer: Any = self._pool(plain).request("GET", plain, headers=headers, preload_content=False, retries=3)
         except HTTPError as error:
@@ -102,6 +108,10 @@ class Web:
                 what, resumed = f"{plain}: {answer.status}", "Range" in headers
                 if answer.status in (404, 410) and not resumed:
                     raise NotThere(what, "see whether the mirror is complete")
+                if answer.status in (401, 403):
+                    refused = Refused(what, _remedy(answer.status))
+                    refused.challenge = answer.headers.get("WWW-Authenticate", "")
+                    raise refused
                 transient = answer.status in _TRANSIENT or resumed
                 raise FetchError(what, _remedy(answer.status), transient=transient)
             yield answer

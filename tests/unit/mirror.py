@@ -24,6 +24,11 @@ cp "$1" "$out"
 """
 
 
+class _HttpServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet: clients that go away are what some tests are about."""
+
+
 class Server:
     """Serves what is in `files` (path -> bytes), counts requests, and can be told to fail."""
 
@@ -34,6 +39,7 @@ class Server:
         self.cuts: dict[str, list[int]] = {}  # path -> bytes of the body after which connections break
         self.pauses: dict[str, float] = {}  # path -> seconds before each half of the body
         self.moved: dict[str, str] = {}  # path -> address to go to
+        self.tokens: dict[str, str] = {}  # beginning of a path -> token that it wants
         self.anonymous: set[str] = set()  # paths of which nobody can tell whether they changed
         self.heard: list[tuple[str, dict[str, str]]] = []  # path and headers of requests
         server = self
@@ -52,8 +58,13 @@ class Server:
                 place = int(self.headers.get("Range", "bytes=0-")[6:-1])
                 if place and self.headers.get("If-Range") == tag:
                     status, total, payload = 206, len(payload), payload[place:]
+                wanted = next((token for head, token in server.tokens.items() if self.path.startswith(head)), "")
+                refused = wanted and self.headers.get("Authorization") != f"Bearer {wanted}"
+                status, payload = (401, b"") if refused else (status, payload)
                 status = 302 if self.path in server.moved else status
                 self.send_response(status)
+                if refused:
+                    self.send_header("WWW-Authenticate", f'Bearer realm="{server.url}/token",service="here"')
                 if status == 302:
                     self.send_header("Location", server.moved[self.path])
                 if status == 206:
@@ -75,7 +86,7 @@ class Server:
             def log_message(self, format: str, *args: Any) -> None:
                 """Quiet."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _HttpServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from imagemill import pull
 from imagemill.errors import LockError
 from imagemill.fetch import Cache
-from imagemill.lock import DebianPackage, Download, Inputs, Lock, NpmPackage, Wheel
+from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import Platform, find
@@ -21,7 +22,7 @@ from imagemill.web import Web
 
 Say = Callable[[str], None]
 _AT_ONCE = 4
-_FROM = {DebianPackage: "", Wheel: " (PyPI)", NpmPackage: " (npm)", Download: " (upstream)"}
+_FROM = {DebianPackage: "", Wheel: " (PyPI)", NpmPackage: " (npm)", Download: " (upstream)", BaseImage: " (image)"}
 Closures = dict[str, tuple[DebianPackage, ...]]
 
 
@@ -71,12 +72,14 @@ def resolve(
         wheels = [pypi.resolve(one, mine, web, mirrors) for one in spec.pypi]
         trees = [npm.resolve(one, mine, web, mirrors) for one in spec.npm]
         files = download.resolve(spec.downloads, mine, known, web=web, mirrors=mirrors, cache=cache, say=progress)
+        images = pull.resolve(spec.image, mine, web) if spec.image else {}
         return {
             platform.arch: Inputs(
                 debian=debian[platform.arch][name],
                 pypi=tuple(wheel[platform.arch] for wheel in wheels),
                 npm=tuple(tree[platform.arch] for tree in trees),
                 downloads=files[platform.arch],
+                image=images.get(platform.arch),
             )
             for platform in mine
         }
@@ -200,7 +203,15 @@ def _flat(lock: Lock) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:
     for by_arch in lock.sets.values():
         for arch, inputs in by_arch.items():
             for item in inputs.items:
-                name, digest = item.name, item.integrity if isinstance(item, NpmPackage) else item.sha256
-                name += _FROM[type(item)]
-                found.setdefault((name, arch), {})[digest] = item.version
+                digest, version = _identity(item)
+                found.setdefault((item.name + _FROM[type(item)], arch), {})[digest] = version
     return {key: (", ".join(sorted(set(row.values()))), frozenset(row)) for key, row in found.items()}
+
+
+def _identity(item: Item) -> tuple[str, str]:
+    """Hash and version of an input, for people."""
+    if isinstance(item, NpmPackage):
+        return item.integrity, item.version
+    if isinstance(item, BaseImage):  # a tag says little: it goes on to other images
+        return item.digest, f"{item.version} {item.digest[:19]}"
+    return item.sha256, item.version

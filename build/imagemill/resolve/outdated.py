@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imagemill.fetch import Cache
-from imagemill.lock import DebianPackage, Download, Item, Lock, NpmPackage, Wheel
+from imagemill.lock import BaseImage, DebianPackage, Download, Item, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base
 from imagemill.mirrors import Mirrors
 from imagemill.resolve.debian import Archive, Release, read_archive
 from imagemill.resolve.debversion import compare
 from imagemill.web import Web
 
-Kind = Literal["security", "debian", "pypi", "npm", "upstream"]
-_ORDER: Sequence[Kind] = ("security", "debian", "pypi", "npm", "upstream")
-_KIND: Mapping[type, Kind] = {DebianPackage: "debian", Wheel: "pypi", NpmPackage: "npm", Download: "upstream"}
+Kind = Literal["security", "debian", "pypi", "npm", "upstream", "image"]
+_ORDER: Sequence[Kind] = ("security", "debian", "pypi", "npm", "upstream", "image")
+_KIND: Mapping[type, Kind] = {
+    DebianPackage: "debian",
+    Wheel: "pypi",
+    NpmPackage: "npm",
+    Download: "upstream",
+    BaseImage: "image",
+}
 
 
 @dataclass(frozen=True)
@@ -100,8 +106,12 @@ def _common(
 def _versions(items: Iterable[Item]) -> Mapping[tuple[Kind, str], tuple[str, ...]]:
     found: dict[tuple[Kind, str], set[str]] = {}
     for item in items:
-        found.setdefault((_KIND[type(item)], item.name), set()).add(item.version)
+        found.setdefault((_KIND[type(item)], item.name), set()).add(_version(item))
     return {key: tuple(sorted(versions)) for key, versions in found.items()}
+
+
+def _version(item: Item) -> str:
+    return f"{item.version}@{item.digest[:19]}" if isinstance(item, BaseImage) else item.version
 
 
 def _merged(found: Iterable[_Found]) -> list[Newer]:
