@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
-import os
 import re
-import secrets
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from imagemill.cache import Cache, expected
 from imagemill.errors import FetchError, IntegrityError
 from imagemill.lock import BaseImage, DebianPackage, Download, Item, NpmPackage, Wheel
 from imagemill.mirrors import Mirrors
+from imagemill.pull import pull
 from imagemill.web import CONNECTIONS, NotThere, Web, retried
+
+__all__ = ["Cache", "Fetcher", "Gone", "Listed", "index_page", "npm_address"]
 
 _STATES = (0, 6 * 3600, 24 * 3600)
 """Seconds after a lock's date at which a snapshot mirror is asked."""
@@ -39,69 +38,6 @@ class Gone(FetchError):
         elif all(isinstance(item, DebianPackage) for item in self.items):  # only a suite has successors of its own
             remedy += ", build without --locked, or set IMAGEMILL_DEBIAN_SNAPSHOT"
         super().__init__(f"the mirrors no longer have: {names}", remedy)
-
-
-class Cache:
-    """Files by their SHA-256 (or, for npm's SHA-512, by that) below one directory."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def path(self, digest: str) -> Path:
-        """Where the file with this hexadecimal digest lies, or would lie."""
-        return self.root / digest[:2] / digest
-
-    def item(self, item: Item) -> Path:
-        """Where an input lies, or would lie."""
-        return self.path(_expected(item)[1])
-
-    def keep(self, chunks: Iterable[bytes], algorithm: str, digest: str, what: str, size: int | None = None) -> Path:
-        """Write what `chunks` give, if it is what it should be.
-
-        Raises IntegrityError otherwise, and the cache is as before. Concurrent writers do not disturb each other.
-        """
-        with self._staged(digest) as staging:
-            found, count = _written(chunks, staging, algorithm, size)
-            if found != digest or (size is not None and size != count):
-                raise IntegrityError(
-                    f"{what}: expected {algorithm} {digest}, found {found} ({count} bytes)",
-                    "the mirror serves other bytes than the lock names; use another mirror, or look why",
-                )
-            staging.replace(self.path(digest))
-        return self.path(digest)
-
-    def take(self, chunks: Iterable[bytes]) -> Path:
-        """Write what `chunks` give, whatever it is. Returns its path, whose name is its SHA-256."""
-        with self._staged("00") as staging:
-            digest, _ = _written(chunks, staging, "sha256", None)
-            path = self.path(digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staging.replace(path)
-        return path
-
-    @contextmanager
-    def _staged(self, digest: str) -> Iterator[Path]:
-        """A place to write to, of this writer alone; what is still there afterwards goes."""
-        folder = self.path(digest).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = folder / f".{digest[:16]}.{os.getpid()}.{secrets.token_hex(4)}"
-        try:
-            yield staging
-        finally:
-            staging.unlink(missing_ok=True)
-
-
-def _written(chunks: Iterable[bytes], path: Path, algorithm: str, size: int | None) -> tuple[str, int]:
-    """Write chunks to a file, but not much more than `size` bytes. Returns their digest and number."""
-    found, count = hashlib.new(algorithm), 0
-    with path.open("wb") as file:
-        for chunk in chunks:
-            found.update(chunk)
-            count += len(chunk)
-            file.write(chunk)
-            if size is not None and count > size:
-                break  # whatever follows, it is wrong
-    return found.hexdigest(), count
 
 
 @dataclass
@@ -173,11 +109,9 @@ class Fetcher:
 
     def _one(self, item: Item, round_: _Round) -> None:
         if isinstance(item, BaseImage):
-            from imagemill.pull import pull  # which needs this module's cache
-
             pull(item, self._cache, round_.web, round_.until_stopped)
             return
-        algorithm, digest = _expected(item)
+        algorithm, digest = expected(item)
         size = _size(item)
 
         def keep(url: str) -> Path:
@@ -277,14 +211,3 @@ def npm_address(registry: str, package: NpmPackage) -> str:
 def _size(item: Item) -> int | None:
     """The bytes of an input, where the lock knows."""
     return item.size if isinstance(item, DebianPackage | Download) else None
-
-
-def _expected(item: Item) -> tuple[str, str]:
-    """Algorithm and hexadecimal digest of an input."""
-    if isinstance(item, NpmPackage):
-        algorithm, _, value = item.integrity.partition("-")
-        return algorithm, base64.b64decode(value).hex()
-    if isinstance(item, BaseImage):
-        algorithm, _, value = item.digest.partition(":")
-        return algorithm, value
-    return "sha256", item.sha256

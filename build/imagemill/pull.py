@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from imagemill.cache import Cache
 from imagemill.errors import FetchError, IntegrityError, LockError
-from imagemill.fetch import Cache
 from imagemill.lock import BaseImage
 from imagemill.oci import INDEX, MANIFEST, Descriptor, Layout
 from imagemill.platforms import Platform

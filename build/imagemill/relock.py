@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagemill import lock as locks
+from imagemill.cache import Cache
 from imagemill.errors import LockError, SelectionError
-from imagemill.fetch import Cache
 from imagemill.load import Catalog
 from imagemill.manifest import Base, Layer
 from imagemill.platforms import Platform, find

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mirror import Server
 
-from imagemill.fetch import Cache
+from imagemill.cache import Cache
 
 SCRIPT = """
 import json, sys

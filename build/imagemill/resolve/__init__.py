@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagemill import pull
+from imagemill.cache import Cache
 from imagemill.errors import LockError
-from imagemill.fetch import Cache
 from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagemill.cache import Cache
 from imagemill.errors import FetchError, LockError
-from imagemill.fetch import Cache
 from imagemill.lock import DebianPackage
 from imagemill.resolve.debversion import compare, fits
 from imagemill.web import Web, retried

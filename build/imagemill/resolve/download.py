@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from imagemill.cache import Cache
 from imagemill.errors import IntegrityError
-from imagemill.fetch import Cache
 from imagemill.lock import Download
 from imagemill.manifest import Download as Wanted
 from imagemill.mirrors import Mirrors

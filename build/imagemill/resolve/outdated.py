@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from imagemill.fetch import Cache
+from imagemill.cache import Cache
 from imagemill.lock import BaseImage, DebianPackage, Download, Item, Lock, NpmPackage, Wheel
 from imagemill.manifest import Base
 from imagemill.mirrors import Mirrors
