@@ -77,9 +77,11 @@ class Aging:
 
     def _keep(self, effective: Effective) -> None:
         base = effective.lock.base
+        note = self._folder / f"{base}.note.json"
+        note.unlink(missing_ok=True)  # it comes last: without it, the committed lock holds
         locks.write(effective.lock, self._folder / f"{base}.json")
         row = {"committed": _hash(locks.path_of(self._root, base)), "changes": effective.changes}
-        (self._folder / f"{base}.note.json").write_text(json.dumps(row), encoding="utf-8")
+        locks.replace_text(note, json.dumps(row))
 
 
 def _hash(path: Path) -> str:

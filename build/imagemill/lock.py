@@ -8,6 +8,7 @@ named after it: `debian-trixie`, `debian-trixie/toolchain`, `python3.13`, `pytho
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -152,8 +153,18 @@ def read(path: Path) -> Lock:
 
 def write(lock: Lock, path: Path) -> None:
     """Write a lock, sorted, one input a line, so that a change reads well in a diff."""
+    replace_text(path, _dump(_to_json(lock)))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Have this text in a file: all of it, or, where something ends us, what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_dump(_to_json(lock)), encoding="utf-8")
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staging.write_text(text, encoding="utf-8")
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
 
 
 def _to_json(lock: Lock) -> dict[str, Any]:

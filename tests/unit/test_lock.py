@@ -93,6 +93,21 @@ def test_writing_what_was_read_changes_nothing(tmp_path: Path) -> None:
         assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
+def test_a_write_that_fails_leaves_the_lock_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks.write(LOCK, tmp_path / "x.json")
+    before = (tmp_path / "x.json").read_bytes()
+
+    def full(self: Path, *_: object, **__: object) -> None:
+        self.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="no space"):
+        locks.write(replace(LOCK, date=1), tmp_path / "x.json")
+    assert (tmp_path / "x.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
 def test_each_input_has_a_line(tmp_path: Path) -> None:
     locks.write(LOCK, tmp_path / "x.json")
     lines = (tmp_path / "x.json").read_text().splitlines()
