@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imagemill import lock as locks
 from imagemill.errors import LockError
 from imagemill.load import load
-from imagemill.lock import DebianPackage, Inputs, Lock, NpmPackage, Wheel
+from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Lock, NpmPackage, Wheel
 from imagemill.plan import plan
 from imagemill.relock import uncovered
 from imagemill.render import Renderer
@@ -50,6 +50,8 @@ packages = st.builds(
 )  # fmt: skip
 wheels = st.builds(Wheel, words, words, words, digests)
 tarballs = st.builds(NpmPackage, words, words, words, words)
+files = st.lists(st.builds(Download, words, words, words, st.integers(0, 2**40), digests), max_size=2, unique=True)
+images = st.none() | st.builds(BaseImage, words, words, words, words)
 
 
 def groups(one: st.SearchStrategy[locks.Item]) -> st.SearchStrategy[tuple[tuple[locks.Item, ...], ...]]:
@@ -68,7 +70,8 @@ def whole(draw: st.DrawFn) -> Lock:
     def inputs(arch: str) -> Inputs:
         chosen = draw(st.lists(st.sampled_from(pool[arch]), unique=True)) if pool[arch] else []
         by_name = tuple(sorted(chosen, key=lambda package: package.name))
-        return Inputs(by_name, draw(groups(wheels)), draw(groups(tarballs)))  # type: ignore[arg-type]
+        return Inputs(by_name, draw(groups(wheels)), draw(groups(tarballs)),  # type: ignore[arg-type]
+                      tuple(sorted(draw(files))), draw(images))  # fmt: skip
 
     names = draw(st.lists(words, min_size=1, max_size=3, unique=True))
     sets = {name: {arch: inputs(arch) for arch in pool} for name in names}
