@@ -22,7 +22,7 @@ from imagemill.web import Web
 
 BOTH = (find("linux/amd64"), find("linux/arm64"))
 NPM = """#!/bin/sh
-printf '%s\\n' "$*" >> '{folder}/calls'
+printf '%s\\n' "registry=$npm_config_registry $*" >> '{folder}/calls'
 [ -f '{folder}/tree.json' ] || {{ echo 'E404 not found' >&2; exit 1; }}
 cp '{folder}/tree.json' package-lock.json
 """
@@ -167,6 +167,7 @@ def test_a_tree(mirror: Server, client: Path) -> None:
     for call, cpu in zip(calls, ("x64", "arm64"), strict=True):
         for option in ("--package-lock-only", "--ignore-scripts", "--omit=dev", "--os=linux", f"--cpu={cpu}"):
             assert option in call.split()
+        assert call.split()[0] == f"registry={mirror.url}/npm"  # in the environment: arguments are everybody's to read
 
 
 def test_what_has_no_hash_is_refused(mirror: Server, client: Path) -> None:

@@ -58,6 +58,15 @@ def test_many_breaks_leave_connections_for_others(mirror: Server, web: Web) -> N
     assert b"".join(web.stream(f"{mirror.url}/x")) == BODY
 
 
+@pytest.mark.timeout(20)
+def test_downloads_that_are_given_up_leave_connections_for_others(mirror: Server, web: Web) -> None:
+    mirror.files["/x"] = BODY
+    for _ in range(12):  # more than there are connections
+        for _chunk in web.stream(f"{mirror.url}/x"):
+            break
+    assert web.read(f"{mirror.url}/x") == BODY
+
+
 def test_a_file_that_changed_meanwhile_is_not_mixed(mirror: Server, web: Web) -> None:
     mirror.files["/x"] = BODY
     mirror.cuts["/x"] = [1000]
@@ -174,6 +183,7 @@ LOGINS = {
     "npm's user and password": ("https://two.example/a", basic("me:pw")),
     "netrc": ("https://net.example/a", basic("me:pw")),
     "netrc has no ports": ("https://net.example:444/a", basic("me:pw")),
+    "netrc's default is nobody's": ("https://default/a", ""),
     "another host": ("https://other.example/a", ""),
     "a host that only ends alike": ("https://evil-npm.example/a", ""),
     "a host that only begins alike": ("https://npm.example.evil.example/a", ""),

@@ -17,7 +17,7 @@ from imagemill.lock import NpmPackage
 from imagemill.manifest import NpmSet
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import Platform
-from imagemill.web import Web
+from imagemill.web import Web, shown
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _RANGE = re.compile(r"[\^~]\d+(\.\d+){0,2}|\d+(\.\d+)?(\.x)?")
@@ -102,14 +102,16 @@ def _tree(wanted: list[str], platform: Platform, mirrors: Mirrors) -> list[NpmPa
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(npm, "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"),
-            *("--os=linux", f"--cpu={platform.npm}", "--libc=glibc", f"--registry={mirrors.npm}", "--prefix", folder),
+            *("--os=linux", f"--cpu={platform.npm}", "--libc=glibc", "--prefix", folder),
         ]
+        environ = {key: value for key, value in mirrors.environ.items() if key.lower() != "npm_config_registry"}
+        environ["npm_config_registry"] = mirrors.npm  # not an argument: it may hold a password
         Path(folder, "package.json").write_text("{}")
-        done = subprocess.run(
-            [*command, *wanted], cwd=folder, env=mirrors.environ, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*command, *wanted], cwd=folder, env=environ, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise LockError(f"npm cannot resolve {' '.join(wanted)}: {done.stderr.strip()}", "correct 'packages'")
+            raise LockError(
+                f"npm cannot resolve {' '.join(wanted)}: {shown(done.stderr.strip())}", "correct 'packages'"
+            )
         data = json.loads(Path(folder, "package-lock.json").read_text())
     return sorted(
         NpmPackage(

@@ -19,7 +19,7 @@ from imagemill.lock import Wheel
 from imagemill.manifest import PypiSet
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import Platform
-from imagemill.web import Web
+from imagemill.web import Web, shown
 
 GLIBC = (2, 41)
 """The C library of trixie: wheels for it and for anything older run."""
@@ -85,7 +85,7 @@ def _compile(spec: PypiSet, platform: Platform, constraints: Mapping[str, str], 
         )
     if done.returncode:
         raise LockError(
-            f"{', '.join(spec.requirements)} for {platform}: {done.stderr.strip()}",
+            f"{', '.join(spec.requirements)} for {platform}: {shown(done.stderr.strip())}",
             "correct 'requirements'; what has no wheels cannot be in an image",
         )
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", done.stdout, re.MULTILINE))
