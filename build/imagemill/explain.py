@@ -11,7 +11,7 @@ from imagemill.builder import go_version
 from imagemill.dist import Artifact, Dist
 from imagemill.fingerprint import database_sets, differences
 from imagemill.layers import LayerStore
-from imagemill.lock import DebianPackage, Inputs, Item, NpmPackage, Wheel
+from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, NpmPackage, Wheel
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
 from imagemill.render import Recipe, Rendered, Renderer
@@ -157,14 +157,27 @@ def _items(inputs: Mapping[str, Inputs]) -> list[dict[str, Any]]:
             "kind": _KINDS[type(item)],
             "name": item.name,
             "version": item.version,
-            "digest": item.integrity if isinstance(item, NpmPackage) else f"sha256:{item.sha256}",
+            "digest": _digest(item),
             "platforms": platforms,
         }
         for item, platforms in sorted(found.items(), key=lambda row: (_KINDS[type(row[0])], row[0].name, row[1]))
     ]
 
 
-_KINDS: Mapping[type, str] = {DebianPackage: "debian", Wheel: "pypi", NpmPackage: "npm"}
+_KINDS: Mapping[type, str] = {
+    DebianPackage: "debian", Wheel: "pypi", NpmPackage: "npm", Download: "download", BaseImage: "image"
+}  # fmt: skip
+
+
+def _digest(item: Item) -> str:
+    """What the bytes of an input are known by."""
+    match item:
+        case NpmPackage():
+            return item.integrity
+        case BaseImage():
+            return item.digest
+        case _:
+            return f"sha256:{item.sha256}"
 
 
 def _instructions(dockerfile: str) -> str:
