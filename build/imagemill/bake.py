@@ -20,6 +20,7 @@ from typing import Any
 
 from imagemill.contexts import Ready, link
 from imagemill.dockerfile import parse
+from imagemill.engine.placing import place
 from imagemill.errors import RenderError
 from imagemill.oci import about
 from imagemill.plan import VARIANTS
@@ -123,9 +124,7 @@ def write(
             wanted = {_file(layer, name) for layer in target.layers}
             link(folder, {key: blob for key, blob in context.archives.items() if key in wanted})
             if target.is_image:
-                for path, content in context.files.items():
-                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                    (folder / path).write_bytes(content)
+                place(context.files, folder)
     text = json.dumps(
         document(found, repository=repository, cache=cache, attestations=attestations), indent=2, ensure_ascii=False
     )

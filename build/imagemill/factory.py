@@ -154,7 +154,9 @@ class Factory:
             epoch = max(epoch, made.epoch)
         if self._epoch is not None:
             epoch = self._epoch
-        return Context(rendered.dockerfile, archives, {}, {"IMAGEMILL_LOCK": effective.state}), epoch
+        known = frozenset(path for recipe in rendered.recipes for path in recipe.spec.directories)
+        given = {"IMAGEMILL_LOCK": effective.state}
+        return Context(rendered.dockerfile, archives, {}, given, directories=known), epoch
 
     def _input_hash(self, rendered: Rendered, effective: Effective) -> str:
         base = self._renderer.input_hash(rendered, effective.lock)

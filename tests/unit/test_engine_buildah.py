@@ -11,6 +11,7 @@ import pytest
 from imagemill import oci
 from imagemill.engine import Context, buildah
 from imagemill.errors import EngineError
+from imagemill.filetree import Entry
 from imagemill.oci import Blob
 from imagemill.platforms import find
 
@@ -44,7 +45,7 @@ def build(stand: buildah.Run, tmp_path: Path) -> oci.Descriptor:
     context = Context(
         "FROM scratch\n",
         {"a-arm64.tar": Blob("sha256:0", "sha256:0", 5, blob)},
-        {"sub/file": b"text"},
+        {"sub/file": Entry("file", content=b"text")},
         {"FLAVOUR": "x y"},
     )
     return buildah.build(

@@ -19,6 +19,7 @@ import pytest
 from imagemill import oci
 from imagemill.engine import Context, docker
 from imagemill.errors import EngineError
+from imagemill.filetree import Entry
 from imagemill.oci import Blob
 from imagemill.platforms import find
 
@@ -109,7 +110,7 @@ def build(daemon: Daemon, tmp_path: Path) -> oci.Descriptor:
     context = Context(
         "FROM scratch\n",
         {"a-arm64.tar": Blob("sha256:0", "sha256:0", 5, blob)},
-        {"sub/file": b"text"},
+        {"sub/file": Entry("file", content=b"text")},
         {"FLAVOUR": "x"},
     )
     environ = {"DOCKER_HOST": f"unix://{daemon.server_address!s}"}
@@ -133,8 +134,10 @@ def test_build(daemon: Daemon, tmp_path: Path) -> None:
     [name] = daemon.built["t"]
     assert daemon.removed == [name], "the daemon keeps no image"
     with tarfile.open(fileobj=io.BytesIO(daemon.context)) as tar:
-        files = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
-        assert {(entry.mtime, entry.uid, entry.mode) for entry in tar} == {(EPOCH, 0, 0o644)}
+        files = {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}  # type: ignore[union-attr]
+        assert {(entry.uid, entry.mode, entry.type) for entry in tar} == {
+            (0, 0o644, tarfile.REGTYPE), (0, 0o755, tarfile.DIRTYPE)
+        }  # fmt: skip
     assert files == {"Dockerfile": b"FROM scratch\n", "a-arm64.tar": b"layer", "sub/file": b"text"}
     assert list((tmp_path / "scratch").iterdir()) == []
 

@@ -32,7 +32,10 @@ AMD64 = find("amd64")
 def build(tmp_path: Path, dockerfile: str, **files: bytes) -> tuple[dict[str, Any], Layout, str]:
     """Execute a Dockerfile whose archive a.tar holds one file. Returns the configuration and the layout."""
     blob = tarball.write({"etc/x": Entry("file", content=b"x", mtime=5)}, tmp_path / "a.tar.gz", epoch=9)
-    context = Context(dockerfile, {"a-amd64.tar": blob}, files, {"GIVEN": "given"})
+    there = {name: Entry("file", content=content) for name, content in files.items()}
+    context = Context(
+        dockerfile, {"a-amd64.tar": blob}, there, {"GIVEN": "given"}, directories=frozenset({"/var/task"})
+    )
     descriptor = embedded.build(
         context, AMD64, layout=tmp_path / "out", name="x", epoch=9, scratch=tmp_path / "scratch"
     )
@@ -62,7 +65,7 @@ def test_the_configuration_is_what_the_dockerfile_says(tmp_path: Path) -> None:
     assert config["config"] == {
         "Cmd": ["a b"],
         "Entrypoint": ["/init", "-x"],
-        "Env": ["A=2", "B=given default"],
+        "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=2", "B=given default"],
         "ExposedPorts": {"80/tcp": {}, "90/udp": {}},
         "Labels": {"l": "2"},
         "User": "me",
@@ -86,16 +89,16 @@ def test_copy_makes_a_layer(tmp_path: Path) -> None:
 
     with tarfile.open(layout.blob_path(layer["digest"])) as archive:
         member = archive.getmember("var/runtime/run")
-        assert (member.mode, member.uid, member.gid, member.mtime) == (0o755, 993, 990, 9)
+        assert (member.mode, member.uid, member.gid, member.mtime) == (0o755, 993, 990, 0)
     assert len(config["rootfs"]["diff_ids"]) == 1
 
 
 REFUSED = {
     "FROM an image": ("FROM debian", "only FROM scratch"),
     "shell form": ("FROM scratch\nENTRYPOINT /init", "is in shell form"),
-    "missing file": ("FROM scratch\nCOPY nothing /x", "'nothing' is not in the context"),
+    "missing file": ("FROM scratch\nCOPY nothing /x", "'nothing' is not there"),
     "archive elsewhere": ("FROM scratch\nADD a-amd64.tar /opt/", "layer archives go to /"),
-    "owner by name": ("FROM scratch\nCOPY --chown=me run /x", "is not numeric"),
+    "an unknown owner": ("FROM scratch\nCOPY --chown=me run /x", "/etc/passwd of the image so far has no 'me'"),
     "two users": ("FROM scratch\nUSER a b", "takes one argument"),
 }
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from imagemill import oci
 from imagemill.assemble import compression, tarball
-from imagemill.dockerfile import parse
+from imagemill.dockerfile import lineage, parse, stages
 from imagemill.errors import DockerfileError, EngineError, LayoutError
 from imagemill.filetree import Tree
 from imagemill.tarwalk import walk
@@ -84,43 +84,44 @@ def settle(
     if labels:
         settings["Labels"] = labels
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    image = {
-        "architecture": config["architecture"],
-        "os": config["os"],
-        "created": created,
-        "config": settings,
-        "history": _history(dockerfile, created),
-    }
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         blobs = []
         for number, stream in enumerate(layers):
             with stream:
-                blob = _settle_layer(stream, Path(folder, f"{number}.tar"), epoch)
-            if blob is not None:
-                blobs.append(blob)
-        return oci.write_image(layout, image, blobs, name)
+                blobs.append(_settle_layer(stream, Path(folder, f"{number}.tar"), epoch))
+        rows = config.get("history") or []
+        image = {
+            "architecture": config["architecture"],
+            "os": config["os"],
+            "created": created,
+            "config": settings,
+            "history": _history(dockerfile, created, rows, [blob is not None for blob in blobs]),
+        }
+        return oci.write_image(layout, image, [blob for blob in blobs if blob is not None], name)
 
 
-def _history(dockerfile: str, created: str) -> list[dict[str, Any]]:
-    """A row an instruction, as the embedded engine writes them; none for a Dockerfile outside its subset."""
+def _history(
+    dockerfile: str, created: str, theirs: Sequence[Mapping[str, Any]], kept: Sequence[bool]
+) -> list[dict[str, Any]]:
+    """A row an instruction, as the embedded engine writes them; none for a Dockerfile outside its subset.
+
+    `theirs` is the engine's own history, which tells the instructions that made layers, and `kept` which of these
+    layers have anything in them.
+    """
     try:
-        instructions = parse(dockerfile)
+        instructions = lineage(stages(parse(dockerfile))[1])
     except DockerfileError:
         return []
-    rows = []
-    for instruction in instructions:
-        if instruction.keyword == "FROM":
-            continue
-        flags = "".join(f" --{key}={value}" for key, value in instruction.flags.items())
-        row: dict[str, Any] = {
-            "created": created,
-            "created_by": f"{instruction.keyword}{flags} {instruction.rest}",
-        }
-        if instruction.keyword not in ("ADD", "COPY"):
-            row["empty_layer"] = True
-        rows.append(row)
-    return rows
+    layers = iter(kept)
+    if len(theirs) == len(instructions) and sum(not row.get("empty_layer") for row in theirs) == len(kept):
+        full = [not row.get("empty_layer") and next(layers) for row in theirs]
+    else:  # an engine with other rows
+        full = [instruction.keyword in ("ADD", "COPY") for instruction in instructions]
+    return [
+        {"created": created, "created_by": instruction.spelled, **({} if has else {"empty_layer": True})}
+        for instruction, has in zip(instructions, full, strict=True)
+    ]
 
 
 def _settle_layer(stream: IO[bytes], path: Path, epoch: int) -> oci.Blob | None:

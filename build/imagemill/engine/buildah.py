@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imagemill import oci
 from imagemill.engine import Context, archive
+from imagemill.engine.placing import place
 from imagemill.errors import EngineError
 from imagemill.platforms import Platform
 
@@ -54,6 +55,7 @@ def build(
                 *buildah,
                 *("build", "--quiet", "--layers", "--format", "oci", "--isolation", "chroot"),
                 *("--platform", str(platform), "--tag", passing),
+                *(("--target", context.target) if context.target else ()),
                 *(word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")),
                 f"{own}/context",
             ],
@@ -73,16 +75,17 @@ def build(
 
 def _write_context(context: Context, folder: Path) -> None:
     folder.mkdir()
-    for name, content in {"Dockerfile": context.dockerfile.encode(), **context.files}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(0o644)
-    for name, blob in context.archives.items():
-        try:
-            os.link(blob.path, folder / name)
-        except OSError:
-            shutil.copyfile(blob.path, folder / name)
+    archives = context.archives
+    place({name: entry for name, entry in context.tree.items() if name not in archives}, folder)
+    for name, blob in archives.items():
+        _link(blob.path, folder / name)
+
+
+def _link(source: Path, path: Path) -> None:
+    try:
+        os.link(source, path)
+    except OSError:
+        shutil.copyfile(source, path)
 
 
 def _checked(run: Run, argv: Sequence[str], what: str) -> None:

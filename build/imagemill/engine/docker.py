@@ -7,11 +7,9 @@ takes the context as the body of the request. https://docs.docker.com/reference/
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import subprocess
-import tarfile
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,8 +21,11 @@ import requests
 from docker.errors import DockerException
 
 from imagemill import oci
+from imagemill.assemble import tarball
 from imagemill.engine import Context, archive
+from imagemill.engine.dockerignore import visible
 from imagemill.errors import EngineError
+from imagemill.filetree import Entry
 from imagemill.platforms import Platform
 
 _USUAL_HOST = "unix:///var/run/docker.sock"
@@ -92,7 +93,9 @@ def build(
     daemon = connect()
     try:
         with tempfile.TemporaryFile(dir=scratch) as file:
-            _write_context(context, epoch, file)
+            # The API leaves .dockerignore to its callers. Archives stay compressed: ADD looks at what they are.
+            dockerfile = Entry("file", content=context.dockerfile.encode())
+            file.writelines(tarball.pack({**visible(context.tree), "Dockerfile": dockerfile}, epoch))
             file.seek(0)
             _build(daemon, file, context, platform, passing, epoch)
         with tempfile.NamedTemporaryFile(dir=scratch) as saved:
@@ -116,20 +119,6 @@ def build(
         daemon.close()
 
 
-def _write_context(context: Context, epoch: int, out: IO[bytes]) -> None:
-    """The build context as a tar. Layer archives stay compressed: ADD unpacks them by what they are."""
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name, content in {"Dockerfile": context.dockerfile.encode(), **context.files}.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime = len(content), epoch
-            tar.addfile(entry, io.BytesIO(content))
-        for name, blob in context.archives.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime = blob.size, epoch
-            with blob.path.open("rb") as content_of_blob:
-                tar.addfile(entry, content_of_blob)
-
-
 def _build(
     daemon: docker.DockerClient,
     file: IO[bytes],
@@ -144,6 +133,7 @@ def _build(
             "version": "2",
             "platform": str(platform),
             "t": passing,
+            **({"target": context.target} if context.target else {}),
             "buildargs": json.dumps({"SOURCE_DATE_EPOCH": str(epoch), **context.arguments}),
         },
         data=file,
