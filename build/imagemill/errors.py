@@ -105,3 +105,27 @@ class RevisionError(ImagemillError):
     """A revision of the checkout that is not there, or has no plan to compare with."""
 
     exit_code = 30
+
+
+class BuildError(ImagemillError):
+    """Images that could not be made, each with the reason; the others are finished."""
+
+    exit_code = 40
+
+
+class BusyError(ImagemillError):
+    """A directory in which another run works."""
+
+    exit_code = 41
+
+
+class SpaceError(ImagemillError):
+    """A file system that is full."""
+
+    exit_code = 42
+
+
+class MergeError(ImagemillError):
+    """Outputs of shards that do not make whole images."""
+
+    exit_code = 43

@@ -1,0 +1,36 @@
+"""Where a run keeps what is not finished: a directory of its own, on the file system of what it makes.
+
+It goes with the run; what a killed run left is known by its lock, which nobody holds, and goes with the next one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imagemill.occupancy import abandoned, occupied
+
+_PREFIX = "run-"
+
+
+@contextmanager
+def scratch(state: Path) -> Iterator[Path]:
+    """A directory below `state` until the block ends, however it ends."""
+    for folder in dead(state):
+        shutil.rmtree(folder, ignore_errors=True)
+    top = state / "scratch"
+    top.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=top))
+    try:
+        with occupied(folder, lambda _: None):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def dead(state: Path) -> list[Path]:
+    """The scratch directories of runs that are no more."""
+    return [folder for folder in sorted((state / "scratch").glob(f"{_PREFIX}*")) if abandoned(folder)]
