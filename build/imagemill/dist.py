@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -82,19 +84,50 @@ class Dist:
         staging.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         staging.replace(self.record)
 
-    def holds(self, artifact: Artifact) -> bool:
-        """Whether all layouts of this artifact are there, as recorded (a look at names, not at every byte)."""
+    def sweep(self) -> None:
+        """Remove what killed runs left unfinished. Only for who has dist to itself."""
+        for folder in self.path.glob(".*"):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+    @property
+    def logs(self) -> Path:
+        """Where the log of each image is."""
+        return self.path / "logs"
+
+    def holds(self, artifact: Artifact, *, verify: bool = False) -> bool:
+        """Whether all layouts of this artifact are there, as recorded.
+
+        A look at the sizes of its blobs; with `verify` every byte is read.
+        """
         try:
-            if [entry.digest for entry in Layout(self.index(artifact.name)).entries()] != [artifact.digest]:
+            index = Layout(self.index(artifact.name))
+            if [entry.digest for entry in index.entries()] != [artifact.digest]:
                 return False
             for platform, built in artifact.platforms.items():
                 layout = Layout(self.layout(artifact.name, platform.partition("/")[2]))
                 if [entry.digest for entry in layout.entries()] != [built.digest]:
                     return False
-                manifest = layout.read_json(built.digest)
-                blobs = [manifest["config"], *manifest["layers"]]
-                if not all(layout.blob_path(blob["digest"]).is_file() for blob in blobs):
-                    return False
+                check_blobs(layout, built.digest, verify=verify)
+                check_blobs(index, built.digest, verify=verify)
         except LayoutError:
             return False
         return True
+
+
+def check_blobs(layout: Layout, digest: str, *, verify: bool) -> None:
+    """LayoutError when a blob of the image with this manifest is missing or has another size than it says.
+
+    With `verify` every byte is read.
+    """
+    manifest = layout.read_json(digest)
+    for row in (manifest["config"], *manifest["layers"]):
+        path = layout.blob_path(row["digest"])
+        if not path.is_file():
+            raise LayoutError(f"{layout.path}: blob {row['digest']} is missing", "build the image again")
+        damaged = path.stat().st_size != row["size"]
+        if not damaged and verify:
+            with path.open("rb") as file:
+                damaged = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" != row["digest"]
+        if damaged:
+            raise LayoutError(f"{layout.path}: blob {row['digest']} is damaged", "build the image again")

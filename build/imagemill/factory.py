@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from imagemill import graph, recompress
 from imagemill import lock as locks
-from imagemill import recompress
 from imagemill.aging import Effective
 from imagemill.assemble.compression import GZIP, Compression
+from imagemill.crew import Crew
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import LockError
+from imagemill.fetch import Cache
 from imagemill.fingerprint import database_sets
-from imagemill.layers import Job, LayerStore, Made
+from imagemill.floor import BuildFailed, Floor, Result
+from imagemill.layers import Job, LayerStore, Order, craft
+from imagemill.limits import MOST, Limits
 from imagemill.lock import Lock
+from imagemill.logbook import Logbook
 from imagemill.oci import Descriptor, Layout, write_index
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find, native
 from imagemill.progress import Progress
 from imagemill.render import Recipe, Rendered, Renderer
+from imagemill.room import room
+from imagemill.scratch import scratch
+from imagemill.shard import Cost
+from imagemill.tasks import FETCH, IMAGE, LAYER, Fetch, Tasks
+
+__all__ = ["BuildFailed", "Execute", "Factory", "Fetch", "Paths", "Result"]
 
 Execute = Callable[..., Descriptor]
 
@@ -52,15 +60,6 @@ class Paths:
         return self.state / "recompressed"
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of one image: its artifact, whether anything was done for it, and how long it took."""
-
-    artifact: Artifact
-    reused: bool
-    seconds: float
-
-
 class Factory:
     """Makes images of one checkout into one dist directory; with `epoch` (SOURCE_DATE_EPOCH) nothing is newer."""
 
@@ -73,6 +72,7 @@ class Factory:
         engine: str = "embedded",
         compression: Compression = GZIP,
         epoch: int | None = None,
+        verify: bool = False,
     ) -> None:
         self._paths = paths
         self._dist = dist
@@ -80,6 +80,7 @@ class Factory:
         self._engine = engine
         self._compression = compression
         self._epoch = epoch
+        self._verify = verify
         self._renderer = Renderer(paths.root, engine=engine, epoch=epoch)
         self._store = LayerStore(paths.layers)
 
@@ -99,7 +100,7 @@ class Factory:
                 and artifact.input_hash == wanted
                 and artifact.engine == self._engine
                 and set(_chosen(image, platforms)) <= set(artifact.platforms)
-                and self._dist.holds(artifact)
+                and self._dist.holds(artifact, verify=self._verify)
             ):
                 there.append(Result(artifact, True, 0.0))
             else:
@@ -113,34 +114,48 @@ class Factory:
         *,
         execute: Execute = embedded.build,
         platforms: Sequence[str] = (),
+        fetch: Fetch | None = None,
+        limits: Limits = Limits(1, MOST),  # noqa: B008 - immutable
+        jobs: int = 0,
+        fail_fast: bool = False,
     ) -> list[Result]:
-        """Make the layers that are missing, then the images, then their indexes and the record."""
-        jobs = self._jobs(stale, lock_of, platforms)
-        spent = self._make_layers(jobs)
-        results = []
-        record = dict(self._dist.read())
+        """Make the layers that are missing, and each image, its index and its record as soon as its layers are there.
+
+        `fetch` brings their inputs while others are made; without it they are in the cache. `jobs` is how many layers
+        are made at once, by default what `limits` allow. Raises BuildFailed once all that can be made is made.
+        """
+        logbook = Logbook(self._dist.logs)
         for rendered in stale:
             effective = lock_of[rendered.image.base.name]
-            result = self._make_image(rendered, effective, execute, platforms)
-            # a layer that several images share counts for the first of them
-            mine = self._jobs([rendered], lock_of, platforms)
-            seconds = result.seconds + sum(spent.pop(key, 0.0) for key in mine)
-            result = replace(result, seconds=seconds)
-            record[rendered.image.name] = result.artifact
-            self._dist.write(record)
-            results.append(result)
-        return results
+            wanted = self._input_hash(rendered, effective)
+            logbook.open(rendered.image.name, f"engine {self._engine}, lock {effective.state}, input hash {wanted}")
+        count = limits.jobs(jobs)
+        memory = max(limits.memory, count * MOST) if jobs else limits.memory
+        with scratch(self._paths.state) as folder, self._crew(count) as crew:
+            order = partial(
+                Order, store=self._paths.layers, root=self._paths.root, cache=self._paths.cache, scratch=folder
+            )
+            tasks = Tasks(self._store, Cache(self._paths.cache), crew, order, fetch, self._verify)
+            for rendered in stale:
+                effective = lock_of[rendered.image.base.name]
+                needed = self._jobs([rendered], lock_of, platforms)
+                call = partial(self._make_image, rendered, effective, execute, platforms, folder)
+                tasks.image(rendered.image.name, call, list(needed.values()), effective.lock)
+            floor = Floor(self._dist, self._progress, logbook, tasks)
+            places = {FETCH: 1, LAYER: count, IMAGE: count}
+            graph.run(list(tasks.table.values()), places, memory, floor, fail_fast=fail_fast)
+        return floor.outcome([rendered.image.name for rendered in stale])
 
-    def missing_inputs(
-        self, stale: Sequence[Rendered], lock_of: Mapping[str, Effective], platforms: Sequence[str] = ()
-    ) -> list[locks.Item]:
-        """What the layers that are still to be made need from mirrors."""
-        items: dict[object, locks.Item] = {}
-        for job in self._jobs(stale, lock_of, platforms).values():
-            if self._store.get(job.key) is None:
-                for item in (*job.inputs.items, *job.native):
-                    items[item] = item
-        return list(items.values())
+    def costs(
+        self, images: Sequence[Image], lock_of: Mapping[str, Effective], platforms: Sequence[str] = ()
+    ) -> list[Cost]:
+        """What each image is made of, whether it is there or not: the same on every machine, and for every store."""
+        found = []
+        for image in images:
+            jobs = self._jobs([self._renderer.render(image)], lock_of, platforms)
+            layers = {job.key: job.size for job in jobs.values()}
+            found.append(Cost(image.name, image.runtime.name, layers))
+        return found
 
     def context(self, rendered: Rendered, effective: Effective, platform: Platform) -> tuple[Context, int]:
         """What an engine needs for one platform, and the newest time in it."""
@@ -197,82 +212,48 @@ class Factory:
             )
         return Job(key, recipe, platform, image.base, inputs, (), interpreter, self._epoch)
 
-    def _make_layers(self, jobs: Mapping[str, Job]) -> dict[str, float]:
-        """Make what is missing. Returns the seconds of work that each layer took, by key."""
-        missing = [job for job in jobs.values() if self._store.get(job.key) is None]
-        first = [job for job in missing if job.recipe.kind != "database"]
-        first.sort(key=_weight, reverse=True)  # the longest first, so that no core waits for it at the end
-        return self._run(first) | self._run([job for job in missing if job.recipe.kind == "database"])
-
-    def _run(self, jobs: Sequence[Job]) -> dict[str, float]:
-        spent: dict[str, float] = {}
-        if not jobs:
-            return spent
-        # processes, not threads: half of the work is Python; `spawn` inherits no locks of other threads
-        workers = min(os.cpu_count() or 1, len(jobs))
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            running: dict[Future[tuple[Made, float]], Job] = {
-                pool.submit(_timed, self._store, job, self._paths): job for job in jobs
-            }
-            try:
-                for done, future in enumerate(as_completed(running), 1):
-                    made, seconds = future.result()
-                    job = running[future]
-                    spent[job.key] = seconds
-                    size = made.blob.size / 1e6
-                    self._progress.step(f"layer {done}/{len(jobs)}: {job.words}, {size:.1f} MB, {seconds:.1f} s")
-            except BaseException:
-                for future in running:
-                    future.cancel()
-                raise
-        return spent
+    def _crew(self, size: int) -> Crew:
+        return Crew(size, craft)
 
     def _make_image(
-        self, rendered: Rendered, effective: Effective, execute: Execute, platforms: Sequence[str]
-    ) -> Result:
-        started = time.monotonic()
+        self,
+        rendered: Rendered,
+        effective: Effective,
+        execute: Execute,
+        platforms: Sequence[str],
+        scratch: Path,
+    ) -> Artifact:
         image = rendered.image
         descriptors: list[tuple[Path, Descriptor]] = []
         built: dict[str, Built] = {}
+        self._dist.path.mkdir(parents=True, exist_ok=True)
         for platform in map(find, _chosen(image, platforms)):
             context, epoch = self.context(rendered, effective, platform)
             layout = self._dist.layout(image.name, platform.arch)
-            self._dist.path.mkdir(parents=True, exist_ok=True)
-            descriptor = execute(
-                context,
-                platform,
-                layout=layout,
-                name=image.name,
-                epoch=epoch,
-                scratch=self._paths.state / "scratch" / f"{image.name}-{platform.arch}",
-            )
-            if self._compression != GZIP:  # which every engine's layers have
-                descriptor = recompress.image(layout, self._compression, self._paths.recompressed, image.name)
+            with room(self._dist.path):
+                descriptor = execute(
+                    context,
+                    platform,
+                    layout=layout,
+                    name=image.name,
+                    epoch=epoch,
+                    scratch=scratch / f"{image.name}-{platform.arch}",
+                )
+                if self._compression != GZIP:  # which every engine's layers have
+                    descriptor = recompress.image(layout, self._compression, self._paths.recompressed, image.name)
             descriptors.append((layout, descriptor))
             manifest = Layout(layout).read_json(descriptor.digest)
             size = sum(layer["size"] for layer in manifest["layers"])
             tags = tuple(f"{tag}-{platform.arch}" for tag in image.tags)
             built[str(platform)] = Built(descriptor.digest, size, manifest["config"]["digest"], tags)
-        index = write_index(self._dist.index(image.name), descriptors, image.name)
+        with room(self._dist.path):
+            index = write_index(self._dist.index(image.name), descriptors, image.name)
         wanted = self._input_hash(rendered, effective)
         parts = self._renderer.parts(rendered, effective.lock)
-        artifact = Artifact(
+        return Artifact(
             image.name, image.tags, index.digest, index.size, built, wanted, self._engine, effective.state, parts
         )
-        self._progress.step(f"image {image.name}: {index.digest}")
-        return Result(artifact, False, time.monotonic() - started)
-
-
-def _timed(store: LayerStore, job: Job, paths: Paths) -> tuple[Made, float]:
-    """Make one layer, in a process of its own. Returns it with the seconds that it took."""
-    started = time.monotonic()
-    made = store.make(job, root=paths.root, cache=paths.cache)
-    return made, time.monotonic() - started
 
 
 def _chosen(image: Image, platforms: Sequence[str]) -> list[str]:
     return [platform for platform in image.platforms if not platforms or platform in platforms]
-
-
-def _weight(job: Job) -> int:
-    return sum(package.size for package in job.inputs.debian) + 1_000_000 * sum(map(len, job.inputs.pypi))

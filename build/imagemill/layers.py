@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
+import resource
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,19 @@ from pathlib import Path
 from imagemill.assemble import OUR_EPOCH, Assembled, NativePython, assemble, dpkg, tarball
 from imagemill.fetch import Cache
 from imagemill.filetree import Entry
+from imagemill.limits import MOST
 from imagemill.lock import DebianPackage, Inputs
 from imagemill.manifest import Base
 from imagemill.oci import Blob
 from imagemill.platforms import Platform
 from imagemill.render import Recipe
+from imagemill.room import room
 from imagemill.toolchain import init_layer
+
+_INIT_SIZE = 100_000_000  # compiling, with an empty cache, takes as long as unpacking and packing so much
+_OTHER_SIZE = 5_000_000
+_BASIC_MEMORY = 100_000_000  # the interpreter, our modules, and the tree of a layer of some files
+_UNPACKED = 5  # bytes on disk while a layer is made, for one of its packages
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,18 @@ class Job:
         what = f"{count} packages" if count else self.recipe.kind
         return f"{self.recipe.set or self.recipe.name} for {self.platform.arch} ({what})"
 
+    @property
+    def size(self) -> int:
+        """About how many bytes its inputs have; a lock tells the sizes of Debian packages only."""
+        others = sum(map(len, (*self.inputs.pypi, *self.inputs.npm)))
+        init = _INIT_SIZE if self.recipe.kind == "init" else 0
+        return sum(package.size for package in self.inputs.debian) + others * _OTHER_SIZE + init
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes of memory making it takes."""
+        return min(MOST, _BASIC_MEMORY + _UNPACKED * self.size)
+
 
 @dataclass(frozen=True)
 class Made:
@@ -50,40 +70,66 @@ class Made:
     epoch: int
 
 
+@dataclass(frozen=True)
+class Order:
+    """A job, and where everything is: what a process needs to make a layer."""
+
+    job: Job
+    store: Path
+    root: Path
+    cache: Path
+    scratch: Path
+
+
+def craft(order: Order) -> tuple[Made, int]:
+    """Make one layer. Returns it with the most memory that this process has used until now, in bytes."""
+    store = LayerStore(order.store)
+    with room(order.scratch, order.job.size * _UNPACKED):
+        made = store.make(order.job, root=order.root, cache=order.cache, scratch=order.scratch)
+    return made, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 class LayerStore:
     """Layers below one directory: `<key>.tar.gz`, its digests in `<key>.json`, its packages beside it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def get(self, key: str) -> Made | None:
-        """The layer with this key, or None when it was not made yet."""
+    def get(self, key: str, *, verify: bool = False) -> Made | None:
+        """The layer with this key, or None when it was not made yet, or is not whole.
+
+        A look at its size; with `verify` every byte is read.
+        """
         try:
             row = json.loads(self._file(key, "json").read_bytes())
         except FileNotFoundError:
             return None
         file = self._file(key, "tar.gz")
-        if not file.is_file() or file.stat().st_size != row["size"]:
+        if not file.is_file() or file.stat().st_size != row["size"] or not self._file(key, "records.json").is_file():
+            return None
+        if verify and f"sha256:{_digest(file)}" != row["digest"]:
             return None
         return Made(Blob(row["digest"], row["diff_id"], row["size"], file), row["epoch"])
 
-    def make(self, job: Job, *, root: Path, cache: Path) -> Made:
-        """Make the layer of `job` and keep it. A killed run leaves nothing that looks like a layer."""
+    def make(self, job: Job, *, root: Path, cache: Path, scratch: Path) -> Made:
+        """Make the layer of `job` and keep it. It is complete with its last file, which appears last.
+
+        `scratch` is on the same file system as the store; what is left there is of no use.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".scratch-", dir=self.path))
-        try:
-            made = self._assemble(job, root, Cache(cache), scratch)
+        scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as folder:
+            made = self._assemble(job, root, Cache(cache), Path(folder))
             if job.epoch is not None:
                 made = replace(made, epoch=min(made.epoch, job.epoch))
-            blob = tarball.write(made.tree, scratch / "layer", epoch=made.epoch)
-            self._file(job.key, "records.json").write_text(json.dumps(made.records), encoding="utf-8")
+            blob = tarball.write(made.tree, Path(folder, "layer"), epoch=made.epoch)
+            records, row = Path(folder, "records"), Path(folder, "row")
+            records.write_text(json.dumps(made.records), encoding="utf-8")
+            facts = {"digest": blob.digest, "diff_id": blob.diff_id, "size": blob.size, "epoch": made.epoch}
+            row.write_text(json.dumps(facts), encoding="utf-8")
+            records.replace(self._file(job.key, "records.json"))
             blob.path.replace(self._file(job.key, "tar.gz"))
-            row = {"digest": blob.digest, "diff_id": blob.diff_id, "size": blob.size, "epoch": made.epoch}
-            staging = scratch / "row"
-            staging.write_text(json.dumps(row), encoding="utf-8")
-            staging.replace(self._file(job.key, "json"))
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            row.replace(self._file(job.key, "json"))
         return Made(replace(blob, path=self._file(job.key, "tar.gz")), made.epoch)
 
     def _assemble(self, job: Job, root: Path, cache: Cache, scratch: Path) -> Assembled:
@@ -111,3 +157,8 @@ class LayerStore:
 
     def _file(self, key: str, kind: str) -> Path:
         return self.path / f"{key}.{kind}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

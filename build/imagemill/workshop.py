@@ -14,16 +14,20 @@ from imagemill.dist import Artifact, Dist
 from imagemill.engine import embedded
 from imagemill.engine.containers import Runner, identities
 from imagemill.errors import EngineError
-from imagemill.factory import Execute, Factory, Paths, Result
-from imagemill.fetch import Cache, Fetcher
+from imagemill.factory import BuildFailed, Execute, Factory, Paths, Result
+from imagemill.fetch import Cache, Fetcher, Gone
+from imagemill.limits import Limits
+from imagemill.limits import read as machine
 from imagemill.load import Catalog
-from imagemill.lock import DebianPackage, Lock
+from imagemill.lock import DebianPackage, Item, Lock
 from imagemill.mirrors import Mirrors
+from imagemill.occupancy import occupied
 from imagemill.oci import REVISION, note
 from imagemill.plan import Image
 from imagemill.platforms import Platform, native
 from imagemill.progress import Progress
-from imagemill.render import Rendered
+from imagemill.room import room
+from imagemill.shard import Shard, split
 
 REPOSITORY = "imagemill/lambda"
 """The name that images have in a local engine, before the colon."""
@@ -54,31 +58,77 @@ class Workshop:
         locked: bool = False,
         compression: Compression = GZIP,
         revision: str = "",
+        shard: Shard | None = None,
+        verify: bool = False,
+        limits: Limits | None = None,
+        jobs: int = 0,
+        fail_fast: bool = False,
+        wait: bool = True,
     ) -> list[Result]:
         """Make the images that are not in dist yet. Returns one result an image, in the order of the plan.
 
         `revision` is what version control calls the checkout. It is noted beside the images made now, changes no
         digest, and a new one makes no image anew: an image keeps the revision that it was first made at.
+
+        Of a `shard` only its images are made; which these are depends on manifests and committed locks alone. With
+        `verify` every byte of what is there is read. `jobs` is how many layers are made at once; by default what
+        `limits` allow, which are read from the machine unless given. Raises BuildFailed when some images could not be
+        made, and BusyError when another run works in dist and we are not to `wait`.
         """
         aging = Aging(self.paths.root, self.paths.state, locked=locked)
         bases = {image.base.name: image.base for image in images}
-        lock_of = {name: aging.effective(name) for name in bases}
         factory = Factory(
-            self.paths, self.dist, self.progress, engine=engine, compression=compression, epoch=self.epoch
+            self.paths,
+            self.dist,
+            self.progress,
+            engine=engine,
+            compression=compression,
+            epoch=self.epoch,
+            verify=verify,
         )
-        stale, there = factory.pending(images, lock_of, platforms)
-        if stale:
-            for base in bases:
-                mine = [rendered for rendered in stale if rendered.image.base.name == base]
-                lock_of[base] = self._fetch(catalog, aging, factory, mine, lock_of[base], platforms)
-            made = factory.make(stale, lock_of, execute=executor(engine, self.environ), platforms=platforms)
-            for result in made if revision else ():
-                note(self.dist.index(result.artifact.name), {REVISION: revision})
-            there += made
+        if shard is not None:
+            committed = Aging(self.paths.root, self.paths.state, locked=True)
+            costs = factory.costs(images, {name: committed.effective(name) for name in bases}, platforms)
+            mine = split(costs, shard.count)[shard.number - 1]
+            images = [image for image in images if image.name in mine]
+        made: dict[str, Result] = {}
+        with (
+            room(self.dist.path),
+            occupied(self.paths.state, self.progress.say, wait=wait, shared=True),
+            occupied(self.dist.path, self.progress.say, wait=wait),
+        ):
+            self.dist.sweep()
+            lock_of = {name: aging.effective(name) for name in bases}
+            while True:
+                stale, there = factory.pending(images, lock_of, platforms)
+                made = {result.artifact.name: result for result in there} | made
+                if not stale:
+                    break
+                try:
+                    results = factory.make(
+                        stale,
+                        lock_of,
+                        execute=executor(engine, self.environ),
+                        platforms=platforms,
+                        fetch=self._fetch,
+                        limits=limits or machine(),
+                        jobs=jobs,
+                        fail_fast=fail_fast,
+                    )
+                    made |= {result.artifact.name: result for result in results}
+                    break
+                except BuildFailed as failed:
+                    made |= {result.artifact.name: result for result in failed.results}
+                    if locked or not self._renew(catalog, aging, images, lock_of, failed):
+                        fresh = made.keys() - {failure.image for failure in failed.failures}
+                        failed.results = tuple(made[image.name] for image in images if image.name in fresh)
+                        raise
+            for result in made.values() if revision else ():
+                if not result.reused:
+                    note(self.dist.index(result.artifact.name), {REVISION: revision})
         for effective in lock_of.values():
             self._warn(effective)
-        order = {image.name: number for number, image in enumerate(images)}
-        return sorted(there, key=lambda result: order[result.artifact.name])
+        return [made[image.name] for image in images]
 
     def load(self, runner: Runner, artifacts: Sequence[Artifact], platform: Platform | None = None) -> list[str]:
         """Have these artifacts in the local engine. Returns the names that were not there before."""
@@ -103,16 +153,18 @@ class Workshop:
             runner.tidy()
         return sorted(name for names in by_layout.values() for name in names)
 
-    def _fetch(
+    def _fetch(self, lock: Lock, items: Sequence[Item]) -> None:
+        Fetcher(Cache(self.paths.cache), self.mirrors, self.progress.step).fetch(items, lock.date)
+
+    def _renew(
         self,
         catalog: Catalog,
         aging: Aging,
-        factory: Factory,
-        stale: Sequence[Rendered],
-        effective: Effective,
-        platforms: Sequence[str],
-    ) -> Effective:
-        fetcher = Fetcher(Cache(self.paths.cache), self.mirrors, self.progress.step)
+        images: Sequence[Image],
+        lock_of: dict[str, Effective],
+        failed: BuildFailed,
+    ) -> bool:
+        """Resolve again what the mirrors no longer have. Whether all of it was, so that all may go well now."""
 
         def refresh(lock: Lock, gone: Sequence[DebianPackage]) -> tuple[Lock, list[str]]:
             from imagemill.resolve import refresh as resolve_again
@@ -127,13 +179,18 @@ class Workshop:
                 progress=self.progress.step,
             )
 
-        while True:
-            lock_of = {effective.lock.base: effective}
-            items = factory.missing_inputs(stale, lock_of, platforms)
-            self.progress.step(f"fetching what is not in the cache of {len(items)} packages")
-            effective, changed = aging.fetch(fetcher, items, effective, refresh)
-            if not changed:
-                return effective
+        fetcher = Fetcher(Cache(self.paths.cache), self.mirrors, self.progress.step)
+        base_of = {image.name: image.base.name for image in images}
+        lost: dict[str, dict[Item, None]] = {}
+        for name, error in failed.causes:
+            if isinstance(error, Gone):
+                lost.setdefault(base_of[name], {}).update(dict.fromkeys(error.items))
+        for base, gone in lost.items():
+            try:
+                lock_of[base], _ = aging.fetch(fetcher, gone, lock_of[base], refresh)
+            except Gone:  # nothing follows it, and the failure names it already
+                return False
+        return bool(lost)
 
     def _warn(self, effective: Effective) -> None:
         if effective.changes:

@@ -11,12 +11,13 @@ import pytest
 from imagemill.aging import Effective
 from imagemill.assemble import Assembled, tarball
 from imagemill.assemble.compression import GZIP, Compression, parse
+from imagemill.crew import Crew
 from imagemill.dist import Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import DockerfileError
 from imagemill.factory import Factory, Paths
 from imagemill.filetree import Entry
-from imagemill.layers import Job, LayerStore
+from imagemill.layers import Job, LayerStore, craft
 from imagemill.load import load
 from imagemill.lock import read
 from imagemill.oci import Layout
@@ -113,6 +114,16 @@ def test_what_is_outside_the_subset_is_an_error_with_its_line(name: str, tmp_pat
 # --- the factory ------------------------------------------------------------------------------------------
 
 
+class Here(Crew):
+    """A crew that works in this process."""
+
+    def __init__(self) -> None:
+        super().__init__(0, craft)
+
+    def do(self, job: object) -> object:
+        return self._work(job)
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stands in for the making of layers: each holds its job's name. Returns what was made, in order."""
@@ -122,13 +133,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(job.words)
         return Assembled({"name": Entry("file", content=job.words.encode())}, [], 7)
 
-    def run(self: Factory, jobs: list[Job]) -> dict[str, float]:
-        for job in jobs:
-            self._store.make(job, root=self._paths.root, cache=self._paths.cache)
-        return {job.key: 1.0 for job in jobs}
-
     monkeypatch.setattr(LayerStore, "_assemble", assemble)
-    monkeypatch.setattr(Factory, "_run", run)
+    monkeypatch.setattr(Factory, "_crew", lambda self, size: Here())
     return names
 
 

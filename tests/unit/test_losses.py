@@ -193,4 +193,4 @@ def test_the_command_line_ends_with_the_code_of_the_loss(name: str, house: Check
     result = house.mill("build", "provided.al2023", *args)
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr and "Traceback" not in result.stderr
-    assert not (house.root / "dist").exists()
+    assert not (house.root / "dist" / "digests.json").exists()

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from imagemill.assemble import Assembled
+from imagemill.crew import Crew
 from imagemill.factory import Factory
 from imagemill.filetree import Entry
-from imagemill.layers import Job, LayerStore
+from imagemill.layers import Job, LayerStore, craft
 
 EPOCH = 7
 
@@ -20,10 +21,15 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     def assemble(self: LayerStore, job: Job, root: Path, cache: object, scratch: Path) -> Assembled:
         return Assembled({"name": Entry("file", content=job.words.encode(), mtime=EPOCH)}, [], EPOCH)
 
-    def run(self: Factory, jobs: list[Job]) -> dict[str, float]:
-        for job in jobs:
-            self._store.make(job, root=self._paths.root, cache=self._paths.cache)
-        return {job.key: 1.0 for job in jobs}
-
     monkeypatch.setattr(LayerStore, "_assemble", assemble)
-    monkeypatch.setattr(Factory, "_run", run)
+    monkeypatch.setattr(Factory, "_crew", lambda self, size: Here())
+
+
+class Here(Crew):
+    """A crew that works in this process."""
+
+    def __init__(self) -> None:
+        super().__init__(0, craft)
+
+    def do(self, job: object) -> object:
+        return self._work(job)

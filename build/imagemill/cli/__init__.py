@@ -9,6 +9,8 @@ import click
 
 from imagemill import __version__
 from imagemill.cli import bake, images, locks, manifests
+from imagemill.cli import build as building
+from imagemill.cli import dist as dists
 from imagemill.cli import plan as planning
 from imagemill.cli import reproduce as reproducing
 from imagemill.errors import ImagemillError
@@ -43,7 +45,8 @@ for command in (
     planning.plan,
     locks.lock,
     reproducing.reproduce,
-    *(images.build, images.context, images.conform, images.run),
+    *(building.build, dists.merge, dists.prune),
+    *(images.context, images.conform, images.run),
     *(bake.bake, bake.export),
 ):
     main.add_command(command)

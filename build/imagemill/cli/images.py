@@ -1,8 +1,7 @@
-"""Commands that make images, judge them and run them."""
+"""Commands that judge images, run them, and write what they are made of."""
 
 from __future__ import annotations
 
-import datetime
 import os
 import sys
 from collections.abc import Sequence
@@ -18,89 +17,8 @@ from imagemill.cli.shared import (
     platform_names,
     platforms_option,
     set_option,
-    snapshot_of,
-    state_of,
     workshop_of,
 )
-
-
-@click.command()
-@images_argument
-@set_option
-@platforms_option
-@click.option(
-    "--engine", type=click.Choice(["embedded", "docker", "buildah"]), default="embedded", show_default=True,
-    help="Who executes the Dockerfiles.",
-)  # fmt: skip
-@click.option(
-    "--compression", default="gzip", show_default=True, metavar="gzip|zstd[:LEVEL]",
-    help="How layers are compressed: gzip is quick to make, zstd small to pull.",
-)  # fmt: skip
-@click.option("--revision", default="", help="What git calls this checkout; noted beside the images, not in them.")
-@click.option("--dist", type=click.Path(path_type=Path, file_okay=False), help="Where artifacts go; default: dist.")
-@click.option("--locked", is_flag=True, help="A package that the archive no longer has is an error (exit code 15).")
-@click.option("--no-load", is_flag=True, help="Do not load the images into the local docker or podman.")
-@click.pass_obj
-def build(
-    root: Path | None,
-    images: Sequence[str],
-    which: str,
-    platforms: Sequence[str],
-    engine: str,
-    compression: str,
-    revision: str,
-    dist: Path | None,
-    locked: bool,
-    no_load: bool,
-) -> None:
-    """Build images into dist, making only what changed. Prints name@digest, a line an image."""
-    from imagemill import show
-    from imagemill.assemble.compression import GZIP, parse
-
-    packed = parse(compression)
-    top = checkout(root)
-    easy = no_load and not images and packed == GZIP
-    if easy and _nothing_to_do(top, dist, which, engine, platforms):
-        return
-    from imagemill.engine import containers
-    from imagemill.progress import progress
-
-    catalog = catalog_of(top)
-    with progress() as said:
-        workshop = workshop_of(top, dist, said)
-        chosen = images_named(catalog, images, which)
-        results = workshop.build(
-            catalog,
-            chosen,
-            engine=engine,
-            platforms=platform_names(platforms),
-            locked=locked,
-            compression=packed,
-            revision=revision,
-        )
-        runner = containers.find(os.environ)
-        if runner is not None and not no_load:
-            workshop.load(runner, [result.artifact for result in results])
-    for result in results:
-        click.echo(f"{result.artifact.tags[-1]}@{result.artifact.digest}")
-    show.built(results, chosen, workshop.dist.path, runner.name if runner else "")
-
-
-def _nothing_to_do(top: Path, dist: Path | None, which: str, engine: str, platforms: Sequence[str]) -> bool:
-    """Whether everything is there, which is then printed as a build would."""
-    from imagemill import noop, show
-    from imagemill.dist import Dist
-
-    if (state_of(top) / "refreshed").is_dir():
-        return False  # an aged lock changes hashes in ways that only a build looks into
-    place = Dist((dist or top / "dist").absolute())
-    rows = snapshot_of(top, engine).of(which, datetime.datetime.now(datetime.UTC).date())
-    kept = noop.unchanged(rows, place, engine=engine, platforms=platform_names(platforms))
-    for one in kept or ():
-        click.echo(f"{one.artifact.tags[-1]}@{one.artifact.digest}")
-    if kept:
-        show.built(kept, (), place.path, "")
-    return bool(kept)
 
 
 @click.command()

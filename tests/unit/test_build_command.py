@@ -1,0 +1,90 @@
+"""The build command: failures at the end, what is finished on stdout, who waits for whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny_factory
+from click.testing import CliRunner, Result
+from tiny_factory import ROOT, Here
+
+from imagemill.cli import main
+from imagemill.dist import Dist
+from imagemill.errors import AssembleError
+from imagemill.factory import Factory
+from imagemill.fetch import Fetcher
+from imagemill.layers import Order
+from imagemill.occupancy import occupied
+
+
+@pytest.fixture(autouse=True)
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny layers of inputs that nobody fetches."""
+    monkeypatch.setattr("imagemill.layers.LayerStore._assemble", tiny_factory.tiny)
+    monkeypatch.setattr(Factory, "_crew", lambda self, size: Here())
+    monkeypatch.setattr(Fetcher, "fetch", lambda *_: None)
+    monkeypatch.setenv("IMAGEMILL_STATE", str(tmp_path / "state"))
+
+
+def build(tmp_path: Path, *args: str) -> Result:
+    place = ["--no-load", "--dist", str(tmp_path / "dist")]
+    return CliRunner().invoke(main, ["--root", str(ROOT), "build", *place, *args])
+
+
+def test_failures_are_told_at_the_end_and_the_rest_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def do(self: object, job: Order) -> object:
+        if job.job.recipe.set == "python3.13":
+            raise AssembleError("two packages disagree", "lock it anew")
+        return tiny_factory.work(job)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Here, "do", do)
+        done = build(tmp_path, "run")
+    assert done.exit_code == AssembleError.exit_code
+    assert [line.partition("@")[0] for line in done.stdout.splitlines()] == ["nodejs24.x", "provided.al2023"]
+    end = done.stderr[done.stderr.index("error: ") :]
+    log = tmp_path / "dist" / "logs" / "python3.13-debian.log"
+    assert end.startswith("error: 1 image could not be made:\n  python3.13-debian (layer python3.13 for a")
+    assert end.endswith(f"two packages disagree\n      lock it anew\n    log: {log}\n")
+    assert build(tmp_path, "run").exit_code == 0
+
+
+def test_shards_build_each_image_once(tmp_path: Path) -> None:
+    lines = [build(tmp_path / number, "--shard", f"{number}/2").stdout.splitlines() for number in "12"]
+    whole = build(tmp_path / "whole").stdout.splitlines()
+    assert sorted(lines[0] + lines[1]) == sorted(whole)
+    assert all(lines)
+
+
+def test_a_shard_and_a_platform(tmp_path: Path) -> None:
+    build(tmp_path, "--shard", "1/2", "--platform", "linux/arm64")
+    assert {tuple(artifact.platforms) for artifact in Dist(tmp_path / "dist").read().values()} == {("linux/arm64",)}
+
+
+def test_no_wait_refuses(tmp_path: Path) -> None:
+    with occupied(tmp_path / "dist", print):
+        done = build(tmp_path, "--no-wait", "python3.13")
+    assert (done.exit_code, done.stdout) == (41, "")
+    assert "is in use by imagemill, process" in done.stderr
+
+
+@pytest.mark.parametrize("args", [("--shard", "3/2"), ("--shard", "x")])
+def test_a_wrong_shard_is_refused(args: tuple[str, ...], tmp_path: Path) -> None:
+    done = build(tmp_path, *args)
+    assert done.exit_code == 12
+    assert "there is no shard" in done.stderr
+
+
+def test_jobs_come_from_the_environment_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def crew(self: Factory, size: int) -> Here:
+        sizes.append(size)
+        return Here()
+
+    monkeypatch.setattr(Factory, "_crew", crew)
+    monkeypatch.setenv("IMAGEMILL_JOBS", "3")
+    build(tmp_path / "a", "provided.al2023")
+    build(tmp_path / "b", "provided.al2023", "--jobs", "5")
+    assert sizes == [3, 5]
