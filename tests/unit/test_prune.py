@@ -1,0 +1,141 @@
+"""What nothing needs goes, what is needed stays, and the figures are true."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny_factory
+from click.testing import CliRunner
+from tiny_factory import ROOT
+
+from imagemill.cli import main
+from imagemill.dist import Dist
+from imagemill.fetch import Cache
+from imagemill.layers import LayerStore
+from imagemill.lock import path_of, read
+
+OLD = time.time() - 30 * 86400
+BASH = next(
+    package for package in read(path_of(ROOT, "debian-trixie")).inputs("debian-trixie", "amd64").debian
+    if package.name == "bash"
+)  # fmt: skip
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dist and a state with one image in them."""
+    monkeypatch.setattr(LayerStore, "_assemble", tiny_factory.tiny)
+    monkeypatch.setenv("IMAGEMILL_STATE", str(tmp_path / "state"))
+    tiny_factory.build(tmp_path, "python3.13")
+    return tmp_path
+
+
+def prune(house: Path, *options: str) -> tuple[list[str], str]:
+    """What it lists, and what it says at the end."""
+    done = CliRunner().invoke(main, ["--root", str(ROOT), "prune", "--dist", str(house / "dist"), *options])
+    assert done.exit_code == 0, done.output
+    return done.stdout.splitlines(), done.stderr.strip()
+
+
+def files(house: Path) -> set[Path]:
+    return {path for path in house.rglob("*") if path.is_file()}
+
+
+def aged(path: Path, data: bytes = b"x" * 1_000_000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    os.utime(path, (OLD, OLD))
+    return path
+
+
+def test_what_is_needed_stays(house: Path) -> None:
+    for path in files(house):
+        os.utime(path, (OLD, OLD))
+    aged(Cache(house / "state" / "cache").item(BASH))
+    before = files(house)
+    assert prune(house, "--keep-days", "0") == ([], "freed 0.00 GB: 0 things")
+    assert files(house) - {house / "state" / ".lock"} == before
+
+
+def stale_layer(house: Path) -> set[Path]:
+    return {aged(house / "state" / "layers" / f"{'0' * 64}.{kind}") for kind in ("tar.gz", "json", "records.json")}
+
+
+def stale_form(house: Path) -> set[Path]:
+    return {aged(house / "state" / "recompressed" / f"{'0' * 64}.zstd-19.{kind}") for kind in ("tar", "json")}
+
+
+def stale_download(house: Path) -> set[Path]:
+    return {aged(house / "state" / "cache" / "00" / ("0" * 64))}
+
+
+def dead_run(house: Path) -> set[Path]:
+    return {aged(house / "state" / "scratch" / "run-x" / "half")}
+
+
+def dead_layer(house: Path) -> set[Path]:
+    return {aged(house / "state" / "layers" / ".scratch-x" / "layer"), aged(house / "state" / "python" / "tmpx" / "x")}
+
+
+def dead_image(house: Path) -> set[Path]:
+    return {aged(house / "dist" / ".python3.13-debian.1" / "oci-layout")}
+
+
+def unplanned_image(house: Path) -> set[Path]:
+    dist = Dist(house / "dist")
+    record = dist.read()
+    dist.write(record | {"perl5-debian": replace(record["python3.13-debian"], name="perl5-debian")})
+    places = (dist.index("perl5-debian"), dist.layout("perl5-debian", "amd64"))
+    return {*(aged(place / "oci-layout") for place in places), aged(dist.logs / "perl5-debian.log")}
+
+
+USELESS: dict[str, tuple[Callable[[Path], set[Path]], str]] = {
+    "a layer": (stale_layer, "a layer that no lock and no manifest names"),
+    "its other forms": (stale_form, "another compression of a layer"),
+    "a download": (stale_download, "a download that no lock names"),
+    "scratch of a dead run": (dead_run, "left by a run that is no more"),
+    "what a dead run unpacked": (dead_layer, "left by a run that is no more"),
+    "an image that a dead run wrote": (dead_image, "left by a run that is no more"),
+    "an image that is not planned": (unplanned_image, "no manifest plans it"),
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+def test_what_is_not_goes(name: str, house: Path) -> None:
+    leave, why = USELESS[name]
+    kept = files(house)
+    useless = leave(house)
+    lines, said = prune(house, "--dry-run")
+    assert useless <= files(house), "a dry run removes nothing"
+    assert any(why in line for line in lines)
+    assert said.startswith(f"would free {len(useless) / 1e3:.2f} GB: {len(lines)} thing")
+    assert prune(house) == (lines, said.replace("would free", "freed"))
+    assert not useless & files(house)
+    assert kept <= files(house)
+    assert set(Dist(house / "dist").read()) == {"python3.13-debian"}
+    assert prune(house)[0] == []
+
+
+@pytest.mark.parametrize("name", ["a layer", "a download", "its other forms"])
+def test_what_is_young_stays(name: str, house: Path) -> None:
+    useless = USELESS[name][0](house)
+    assert prune(house, "--keep-days", "31")[0] == []
+    assert useless <= files(house)
+
+
+def test_what_has_another_name_elsewhere_frees_nothing(house: Path) -> None:
+    for path in stale_layer(house):
+        os.link(path, house / f"other {path.name}")
+    lines, said = prune(house)
+    assert len(lines) == 1 and said == "freed 0.00 GB: 1 thing"
+
+
+def test_nothing_is_built_anew_after_it(house: Path) -> None:
+    stale_layer(house)
+    prune(house, "--keep-days", "0")
+    assert [result.reused for result in tiny_factory.build(house, "python3.13")] == [True]
