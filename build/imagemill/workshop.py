@@ -146,10 +146,10 @@ class Workshop:
         for name, (layout, _) in wanted.items():
             if name not in there:
                 by_layout.setdefault(layout, []).append(name)
-        for layout, names in by_layout.items():
-            self.progress.step(f"loading {names[-1]} into {runner.name}")
-            runner.load(layout, names)
         if by_layout:
+            names = ", ".join(names[-1] for names in by_layout.values())
+            self.progress.step(f"loading {names} into {runner.name}")
+            runner.load(by_layout)
             runner.tidy()
         return sorted(name for names in by_layout.values() for name in names)
 

@@ -264,7 +264,7 @@ def loaded(any_runner: containers.Runner, platform: Platform, tmp_path: Path) ->
         pytest.skip(obstacle)
     given = context(platform, tmp_path / "in")
     embedded.build(given, platform, layout=tmp_path / "out", name="t", epoch=EPOCH, scratch=tmp_path / "scratch")
-    any_runner.load(tmp_path / "out", NAMES)
+    any_runner.load({tmp_path / "out": NAMES})
     yield any_runner
     call(any_runner, "rmi", "--force", *NAMES)
 

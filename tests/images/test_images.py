@@ -328,7 +328,7 @@ def test_an_image_that_lost_its_name_is_removed(
         layout = tmp_path / content.decode()
         context = Context(text, {"a.tar": blob})
         embedded.build(context, native(), layout=layout, name="x", epoch=1, scratch=tmp_path / "scratch")
-        runner.load(layout, [name])
+        runner.load({layout: [name]})
         runner.tidy()
         seen.append(containers.identities(layout))
     request.addfinalizer(lambda: subprocess.run([runner.name, "rmi", name], env=runner.environ, check=False))

@@ -175,7 +175,7 @@ def written(tmp_path: Path) -> tuple[Path, oci.Descriptor]:
 def test_an_archive_for_every_loader(tmp_path: Path) -> None:
     layout, image = written(tmp_path)
     out = io.BytesIO()
-    archive.layout_to_archive(layout, ["imagemill/lambda:a", "imagemill/lambda:b"], out)
+    archive.layouts_to_archive({layout: ["imagemill/lambda:a", "imagemill/lambda:b"]}, out)
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as found:
         files = {member.name: found.extractfile(member).read() for member in found}  # type: ignore[union-attr]
     assert json.loads(files["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
@@ -194,11 +194,30 @@ def test_an_archive_for_every_loader(tmp_path: Path) -> None:
     assert all(files[name].startswith(b"\x1f\x8b") for name in docker["Layers"]), "layers stay compressed"
 
 
+def test_a_layer_that_images_share_is_in_an_archive_once(tmp_path: Path) -> None:
+    names = {}
+    for tag in "ab":
+        path = saved(tmp_path / tag, [layer(), tar((entry(tag), b"y"))], Cmd=[tag])
+        settled(path, tmp_path)
+        names[tmp_path / f"{tag}-layout"] = [f"imagemill/lambda:{tag}"]
+    out = io.BytesIO()
+    archive.layouts_to_archive(names, out)
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as found:
+        members = found.getnames()
+        images = json.load(found.extractfile("manifest.json"))  # type: ignore[arg-type]
+        index = json.load(found.extractfile("index.json"))["manifests"]  # type: ignore[arg-type]
+    assert len(members) == len(set(members)) == 3 + 2 * 2 + 3, "two manifests and configurations, three layers"
+    assert [image["RepoTags"] for image in images] == list(names.values())
+    assert images[0]["Layers"][0] == images[1]["Layers"][0]
+    assert images[0]["Layers"][1] != images[1]["Layers"][1]
+    assert [row["annotations"][oci.REF_NAME] for row in index] == ["a", "b"]
+
+
 def test_an_archive_reads_back(tmp_path: Path) -> None:
     layout, image = written(tmp_path)
     path = tmp_path / "again"
     with path.open("wb") as out:
-        archive.layout_to_archive(layout, ["a:b"], out)
+        archive.layouts_to_archive({layout: ["a:b"]}, out)
     assert settled(path, tmp_path)[0].digest == image.digest
 
 
@@ -206,4 +225,4 @@ def test_a_damaged_layout_is_not_loaded(tmp_path: Path) -> None:
     layout, image = written(tmp_path)
     oci.Layout(layout).blob_path(image.digest).write_bytes(b"{}")
     with pytest.raises(LayoutError, match="damaged"):
-        archive.layout_to_archive(layout, ["a:b"], io.BytesIO())
+        archive.layouts_to_archive({layout: ["a:b"]}, io.BytesIO())

@@ -174,15 +174,20 @@ def layout(tmp_path: Path) -> Path:
 
 def test_load(tmp_path: Path) -> None:
     runner = docker(tmp_path, f"[ $1 = load ] && cat > '{tmp_path}/loaded'")
-    runner.load(layout(tmp_path), ["imagemill/lambda:a"])
+    runner.load({layout(tmp_path): ["imagemill/lambda:a"]})
     with tarfile.open(fileobj=io.BytesIO((tmp_path / "loaded").read_bytes())) as tar:
         assert {"manifest.json", "index.json", "oci-layout"} <= set(tar.getnames())
+
+
+def test_nothing_to_load_asks_nobody(tmp_path: Path) -> None:
+    docker(tmp_path, "exit 1").load({})
+    assert not (tmp_path / "docker.args").exists()
 
 
 def test_load_that_fails(tmp_path: Path) -> None:
     runner = docker(tmp_path, "[ $1 = load ] && { echo disk full; exit 1; }")
     with pytest.raises(EngineError, match="disk full"):
-        runner.load(layout(tmp_path), ["imagemill/lambda:a"])
+        runner.load({layout(tmp_path): ["imagemill/lambda:a"]})
 
 
 def test_identities(tmp_path: Path) -> None:

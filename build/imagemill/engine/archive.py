@@ -156,46 +156,44 @@ def _settled(tree: Tree, epoch: int) -> Tree:
     return settled
 
 
-def layout_to_archive(layout: Path, names: Sequence[str], out: IO[bytes], *, index: bool = True) -> None:
-    """Write the one image of a layout to `out` as a tar that every `docker load` and `podman load` reads.
+def layouts_to_archive(images: Mapping[Path, Sequence[str]], out: IO[bytes], *, index: bool = True) -> None:
+    """Write images to `out` as a tar that every `docker load` and `podman load` reads; a shared layer goes once.
 
     It is an OCI layout (Docker 25 and newer, containerd) and a docker-archive (older ones, podman) in one:
-    both point at the same compressed blobs. `names` are the names that the image gets, like
-    `imagemill/lambda:python3.13`. Without `index` it is a docker-archive alone.
+    both point at the same compressed blobs. `images` gives, for the layout of each one image, the names that it
+    gets, like `imagemill/lambda:python3.13`. Without `index` it is a docker-archive alone.
     """
-    source = oci.Layout(layout)
-    images = source.images()
-    if len(images) != 1:
-        raise LayoutError(f"{layout} holds {len(images)} images", "load the layout of one platform")
-    [image] = images
-    manifest = source.read_json(image.digest)
-    blobs = [image.digest, manifest["config"]["digest"], *(row["digest"] for row in manifest["layers"])]
-    rows = [
-        oci.Descriptor(
-            image.media_type,
-            image.digest,
-            image.size,
-            image.platform,
-            {CONTAINERD_NAME: f"docker.io/{name}", oci.REF_NAME: name.rpartition(":")[2]},
-        ).to_json()
-        for name in names
-    ]
-    docker = {
-        "Config": _blob_name(manifest["config"]["digest"]),
-        "RepoTags": list(names),
-        "Layers": [_blob_name(row["digest"]) for row in manifest["layers"]],
-    }
+    listed: list[dict[str, Any]] = []
+    archived: list[dict[str, Any]] = []
+    blobs: dict[str, Path] = {}
+    for layout, names in images.items():
+        source = oci.Layout(layout)
+        found = source.images()
+        if len(found) != 1:
+            raise LayoutError(f"{layout} holds {len(found)} images", "load the layout of one platform")
+        [image] = found
+        manifest = source.read_json(image.digest)
+        config, layers = manifest["config"]["digest"], [row["digest"] for row in manifest["layers"]]
+        for digest in (image.digest, config, *layers):
+            blobs.setdefault(digest, source.blob_path(digest))
+        listed += (replace(image, annotations=_named(name)).to_json() for name in names)
+        archived.append(
+            {"Config": _blob_name(config), "RepoTags": list(names), "Layers": [_blob_name(each) for each in layers]}
+        )
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         if index:
             _add(tar, "oci-layout", oci.canonical({"imageLayoutVersion": "1.0.0"}))
-            _add(tar, "index.json", oci.canonical({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": rows}))
-        _add(tar, "manifest.json", oci.canonical([docker]))
-        for digest in dict.fromkeys(blobs):
-            path = source.blob_path(digest)
+            _add(tar, "index.json", oci.canonical({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": listed}))
+        _add(tar, "manifest.json", oci.canonical(archived))
+        for digest, path in blobs.items():
             entry = tarfile.TarInfo(_blob_name(digest))
             entry.size = path.stat().st_size
             with path.open("rb") as blob:
                 tar.addfile(entry, blob)
+
+
+def _named(name: str) -> dict[str, str]:
+    return {CONTAINERD_NAME: f"docker.io/{name}", oci.REF_NAME: name.rpartition(":")[2]}
 
 
 def _blob_name(digest: str) -> str:

@@ -53,7 +53,9 @@ class CommandLine(ABC):
     def obstacle(self, platform: Platform) -> str:
         return "" if platform == native() else emulation.obstacle(platform)
 
-    def load(self, layout: Path, names: Sequence[str]) -> None:
+    def load(self, images: Mapping[Path, Sequence[str]]) -> None:
+        if not images:
+            return
         with subprocess.Popen(
             [self.path, "load"],
             env=self.environ,
@@ -63,12 +65,12 @@ class CommandLine(ABC):
         ) as process:
             try:
                 with cast(IO[bytes], process.stdin) as pipe:
-                    archive.layout_to_archive(layout, names, pipe, index=self._reads_index)
+                    archive.layouts_to_archive(images, pipe, index=self._reads_index)
             except BrokenPipeError:
                 pass  # it gave up, and says why
             said = cast(IO[bytes], process.stdout).read().decode(errors="replace").strip()
         if process.returncode != 0:
-            raise EngineError(f"{self.name} does not load {layout}: {said}")
+            raise EngineError(f"{self.name} does not load {', '.join(map(str, images))}: {said}")
 
     def tidy(self) -> None:
         # only images of ours, and only those that lost their last name to a newer one

@@ -91,8 +91,8 @@ class Runner(Protocol):
     def environ(self) -> Mapping[str, str]:
         """The environment that its command line wants."""
 
-    def load(self, layout: Path, names: Sequence[str]) -> None:
-        """Have the image of a layout under these names, in place of what had them."""
+    def load(self, images: Mapping[Path, Sequence[str]]) -> None:
+        """Have the image of each layout under its names, in place of what had them."""
 
     def tidy(self) -> None:
         """Remove images of ours whose names have all gone to newer ones."""
