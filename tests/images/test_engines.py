@@ -8,6 +8,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,29 @@ def test_load_and_run(loaded: containers.Runner, platform: Platform, tmp_path: P
     for name in NAMES:
         done = loaded.run(name, platform=platform, network="none", read_only=True, timeout=60)
         assert (done.stdout, done.code) == (f"hello {platform.arch}\n".encode(), 7)
+
+
+@pytest.mark.parametrize("platform", [native()], ids=["native"])
+def test_images_that_share_a_layer_are_loaded_together(
+    any_runner: containers.Runner, platform: Platform, tmp_path: Path
+) -> None:
+    given = context(platform, tmp_path / "in")
+    images = {}
+    for user in ("1", "2"):
+        told = replace(given, dockerfile=given.dockerfile.replace("USER 993:990", f"USER {user}:{user}"))
+        layout = tmp_path / user
+        embedded.build(told, platform, layout=layout, name="t", epoch=EPOCH, scratch=tmp_path / "scratch")
+        images[layout] = [f"imagemill/lambda:selftest-{user}"]
+    names = [name for row in images.values() for name in row]
+    try:
+        any_runner.load(images)
+        wanted = {name: containers.identities(layout) for layout, row in images.items() for name in row}
+        assert any_runner.has(wanted) == set(names)
+        for name in names:
+            done = any_runner.run(name, platform=platform, network="none", timeout=60)
+            assert (done.stdout, done.code) == (f"hello {platform.arch}\n".encode(), 7)
+    finally:
+        call(any_runner, "rmi", "--force", *names)
 
 
 @BOTH
