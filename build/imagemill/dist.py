@@ -84,6 +84,24 @@ class Dist:
         staging.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         staging.replace(self.record)
 
+    @property
+    def shard(self) -> str:
+        """Which share of a finished build this is, as `2/5`; empty for what is no share, or not finished."""
+        try:
+            return (self.path / "shard").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def mark(self, shard: str) -> None:
+        """Say which share of a build this is."""
+        file = self.path / "shard"
+        if not shard:
+            file.unlink(missing_ok=True)
+            return
+        staging = file.with_suffix(".new")
+        staging.write_text(shard + "\n", encoding="utf-8")
+        staging.replace(file)
+
     def sweep(self) -> None:
         """Remove what killed runs left unfinished. Only for who has dist to itself."""
         for folder in self.path.glob(".*"):

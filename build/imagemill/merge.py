@@ -12,6 +12,7 @@ from imagemill.dist import Artifact, Dist, check_blobs
 from imagemill.errors import LayoutError, MergeError
 from imagemill.oci import Descriptor, Layout, write_index
 from imagemill.plan import Image
+from imagemill.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,20 @@ def merge(dists: Sequence[Dist], into: Dist, images: Sequence[Image]) -> list[Ar
     """Write every image that `dists` have to `into`, with an index over all its platforms. Returns the images.
 
     `images` are those planned: they say which platforms are whole. Raises MergeError with every reason why not, and
-    has written nothing then: an image that is not planned, a platform that is missing or there twice, parts that were
-    made from different inputs, a blob that is not what its digest says (every byte is read).
+    has written nothing then: a shard that is missing or was not finished, an image that is not planned, a platform
+    that is missing or there twice, parts that were made from different inputs, a blob that is not what its digest says
+    (every byte is read).
     """
     planned = {image.name: image for image in images}
     parts: dict[str, list[_Part]] = {}
     for dist in dists:
         found = dist.read()
-        if not found:
+        if not found and not dist.shard:
             raise MergeError(f"{dist.path} has no images", "name the dist directories that the shards have written")
         for name, artifact in found.items():
             parts.setdefault(name, []).append(_Part(dist, artifact))
-    mistakes = [line for name, row in sorted(parts.items()) for line in _mistakes(planned.get(name), row)]
+    mistakes = _lost([Shard.parse(dist.shard) for dist in dists if dist.shard])
+    mistakes += [line for name, row in sorted(parts.items()) for line in _mistakes(planned.get(name), row)]
     if mistakes:
         raise MergeError("these do not make whole images:\n" + "\n".join(f"  {line}" for line in mistakes))
     record = dict(into.read())
@@ -45,6 +48,13 @@ def merge(dists: Sequence[Dist], into: Dist, images: Sequence[Image]) -> list[Ar
         record[name] = _join(row, into)
         into.write(record)
     return [record[name] for name in sorted(parts)]
+
+
+def _lost(shards: Sequence[Shard]) -> list[str]:
+    """Which shards are not there, where others of as many are: nobody else knows which images they were to bring."""
+    wanted = {Shard(number, shard.count) for shard in shards for number in range(1, shard.count + 1)}
+    lost = sorted(wanted - set(shards), key=lambda shard: (shard.count, shard.number))
+    return [f"shard {shard} is missing, or was not built to its end" for shard in lost]
 
 
 def _mistakes(image: Image | None, parts: Sequence[_Part]) -> list[str]:

@@ -16,6 +16,9 @@ class Shard:
     number: int
     count: int
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
     @staticmethod
     def parse(text: str) -> Shard:
         """`2/5`. SelectionError for what is no such thing."""

@@ -98,6 +98,7 @@ class Workshop:
             occupied(self.dist.path, self.progress.say, wait=wait),
         ):
             self.dist.sweep()
+            self.dist.mark("")
             lock_of = {name: aging.effective(name) for name in bases}
             while True:
                 stale, there = factory.pending(images, lock_of, platforms)
@@ -126,6 +127,8 @@ class Workshop:
             for result in made.values() if revision else ():
                 if not result.reused:
                     note(self.dist.index(result.artifact.name), {REVISION: revision})
+            if shard is not None:
+                self.dist.mark(str(shard))
         for effective in lock_of.values():
             self._warn(effective)
         return [made[image.name] for image in images]

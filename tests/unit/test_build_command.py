@@ -55,6 +55,32 @@ def test_shards_build_each_image_once(tmp_path: Path) -> None:
     whole = build(tmp_path / "whole").stdout.splitlines()
     assert sorted(lines[0] + lines[1]) == sorted(whole)
     assert all(lines)
+    merged = ["merge", "--into", str(tmp_path / "merged"), *(str(tmp_path / number / "dist") for number in "12")]
+    assert sorted(CliRunner().invoke(main, ["--root", str(ROOT), *merged]).stdout.splitlines()) == sorted(whole)
+
+
+def test_a_shard_without_images_is_one_too(tmp_path: Path) -> None:
+    for number in "123":
+        done = build(tmp_path / number, "--shard", f"{number}/3", "python3.13", "serve-python3.13")
+        assert done.exit_code == 0
+    dists = [Dist(tmp_path / number / "dist") for number in "123"]
+    assert sorted(len(dist.read()) for dist in dists) == [0, 0, 2]
+    merged = ["merge", "--into", str(tmp_path / "merged"), *(str(dist.path) for dist in dists)]
+    assert CliRunner().invoke(main, ["--root", str(ROOT), *merged]).exit_code == 0
+
+
+def test_only_a_finished_build_is_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dist = Dist(tmp_path / "dist")
+    build(tmp_path, "--shard", "1/2", "provided.al2023")
+    assert dist.shard == "1/2"
+    with monkeypatch.context() as broken:
+        broken.setattr(Here, "do", lambda *_: 1 / 0)
+        assert build(tmp_path, "--shard", "1/1", "python3.13").exit_code == 10
+    assert dist.shard == ""
+    build(tmp_path, "--shard", "1/1", "python3.13")
+    assert dist.shard == "1/1"
+    build(tmp_path, "python3.13")
+    assert dist.shard == "", "what is there now is no share of anything"
 
 
 def test_a_shard_and_a_platform(tmp_path: Path) -> None:

@@ -108,6 +108,17 @@ def test_a_platform_that_is_there_twice_is_refused(hosts: list[Dist], tmp_path: 
         merge([*hosts, hosts[0]], Dist(tmp_path / "merged"), IMAGES)
 
 
+def test_a_missing_shard_is_refused(hosts: list[Dist], tmp_path: Path) -> None:
+    for number, dist in enumerate(hosts, 1):
+        dist.mark(f"{number}/3")
+    with pytest.raises(MergeError, match="  shard 3/3 is missing, or was not built to its end"):
+        merge(hosts, Dist(tmp_path / "merged"), IMAGES)
+    empty = Dist(tmp_path / "empty")
+    empty.path.mkdir()
+    empty.mark("3/3")
+    assert len(merge([*hosts, empty], Dist(tmp_path / "merged"), IMAGES)) == 2
+
+
 def test_the_command_prints_digests_and_has_an_exit_code(hosts: list[Dist], tmp_path: Path) -> None:
     from click.testing import CliRunner
 

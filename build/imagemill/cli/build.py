@@ -112,7 +112,10 @@ def build(
             workshop.load(runner, [result.artifact for result in results])
     for result in results:
         click.echo(f"{result.artifact.tags[-1]}@{result.artifact.digest}")
-    show.built(results, chosen, workshop.dist.path, runner.name if runner else "")
+    there = {result.artifact.name for result in results}
+    show.built(
+        results, [image for image in chosen if image.name in there], workshop.dist.path, runner.name if runner else ""
+    )
     if failed is not None:
         raise failed
 
