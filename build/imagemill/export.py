@@ -63,7 +63,7 @@ def docker(source: Path, out: Path, names: Sequence[str]) -> Descriptor:
     """Write the one image of the layout at `source` to `out` as the tar that `docker save` of old wrote."""
     [entry] = Layout(source).images()
     with _appearing(out) as staging, staging.open("wb") as file:
-        archive.layout_to_archive(source, names, file, index=False)
+        archive.layouts_to_archive({source: names}, file, index=False)
     return entry
 
 
@@ -80,7 +80,7 @@ def for_lambda(source: Path, out: Path, names: Sequence[str], store: Path) -> De
             manifest = _docker_layout(Layout(source), Layout(folder), names, store)
             if folder != staging:
                 with staging.open("wb") as file:
-                    archive.layout_to_archive(folder, names, file)
+                    archive.layouts_to_archive({folder: names}, file)
         finally:
             if folder != staging:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -29,8 +29,8 @@ class _Engine:
     def has(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
         return self.names & wanted.keys()
 
-    def load(self, layout: Path, names: Sequence[str]) -> None:
-        self.names |= set(names)
+    def load(self, images: Mapping[Path, Sequence[str]]) -> None:
+        self.names |= {name for names in images.values() for name in names}
 
     def tidy(self) -> None: ...
 
