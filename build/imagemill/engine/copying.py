@@ -6,7 +6,7 @@ Source: Dockerfile reference, "COPY" and "ADD"; BuildKit's own behaviour, agains
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagemill.engine.dockerignore import pattern_of
@@ -118,9 +118,11 @@ def copy(layer: Layer, source: MergedTree, keys: Sequence[str], target: str, how
         _copy_file(layer, source, end, place, how)
 
 
-def working_directory(layer: Layer, path: str, owner: tuple[int, int]) -> None:
-    """Have the directory of a WORKDIR: what is made for it belongs to the USER."""
-    layer.directory(path, *owner)
+def working_directory(layer: Layer, path: str, owner: Callable[[], tuple[int, int]]) -> None:
+    """Have the directory of a WORKDIR: what has to be made for it belongs to the USER."""
+    key = layer.tree.resolve(path)
+    if key is None or (key and layer.tree.entries[key].kind != "dir"):
+        layer.directory(path, *owner())
 
 
 def unpack(layer: Layer, entries: Iterator[tuple[str, Entry]], target: str, how: How) -> None:

@@ -164,7 +164,9 @@ class _Builder:
             state.config["WorkingDir"] = path
             if path not in self._context.directories:
                 user = state.config.get("User", "")
-                self._layer(state, lambda layer: working_directory(layer, path, _owner(instruction, layer, user)))
+                self._layer(
+                    state, lambda layer: working_directory(layer, path, lambda: _owner(instruction, layer, user))
+                )
             return
         *words, target = instruction.words(state.scope)
         if not words:
