@@ -1,13 +1,14 @@
 "use strict";
 // Stands in for aws-lambda-ric's native addon, the one part of AWS's client that is compiled per architecture.
 // Requiring the addon finds this file because Node tries a name with `.js` after it next. The same three functions
-// in every version of the client: next() -> {bodyJson, headers}; done(id, body); error(id, body, xrayCause).
-// Node 10 reads this.
+// in every version of the client: next() -> {bodyJson, headers}; done(id, body); error(id, body, xrayCause); and
+// initializeClient(userAgent) in version 1. Node 10 reads this.
 const http = require("http");
 
 const [hostname, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const base = "/2018-06-01/runtime/invocation/";
+const standing = {}; // headers of every request
 const CAUSE = "Lambda-Runtime-Function-XRay-Error-Cause";
 const LONGEST_CAUSE = 1 << 16; // bytes; servers refuse requests with longer headers, and the error with them
 
@@ -21,9 +22,13 @@ process.exit = (code) => {
   posted.then(() => exit.call(process, code));
 };
 
+let asking = false; // for the next invocation, which may take long: what is posted meanwhile needs another connection
+
 function send(method, path, headers, body) {
+  const all = Object.assign({}, standing, headers);
+  const options = { hostname, port, path: base + path, method, agent: asking ? false : agent, headers: all };
   return new Promise((resolve, reject) => {
-    const request = http.request({ hostname, port, path: base + path, method, agent, headers }, (response) => {
+    const request = http.request(options, (response) => {
       const chunks = [];
       response.on("data", (chunk) => chunks.push(chunk));
       response.on("error", reject);
@@ -36,7 +41,10 @@ function send(method, path, headers, body) {
 
 async function next() {
   await posted;
-  const { response, body } = await send("GET", "next", {});
+  const asked = send("GET", "next", {});
+  asking = true;
+  const { response, body } = await asked;
+  asking = false;
   if (response.statusCode !== 200) {
     throw new Error(`Failed to get next invocation, error ${response.statusCode}`);
   }
@@ -60,6 +68,7 @@ function inHeader(json) {
 }
 
 module.exports = {
+  initializeClient: (userAgent) => { standing["User-Agent"] = userAgent; },
   next,
   done: (id, body) => post(`${id}/response`, body, {}),
   error: (id, body, cause) => {

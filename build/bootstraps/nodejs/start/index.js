@@ -1,3 +1,3 @@
 "use strict";
 // Starts AWS's runtime interface client 1, which is a library, with the handler that is named first.
-require("./lib").run(process.env.LAMBDA_TASK_ROOT || "/var/task", process.argv[2]);
+require("./aws-lambda-ric").run(process.env.LAMBDA_TASK_ROOT || "/var/task", process.argv[2]);
