@@ -1,0 +1,116 @@
+"""What is special to Node.js: ES modules and NODE_PATH, callbacks, the SDK, addons that build images compile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from stage import DURATION, IMAGES, ROOT, Loaded
+
+from imagemill.engine import containers
+from imagemill.plan import Image
+
+NODE = [image for image in IMAGES if image.runtime.family == "nodejs"]
+RUN = [image for image in NODE if image.variant == "run"]
+FUNCTIONS = ROOT / "tests" / "images" / "functions" / "nodejs"
+MOUNTS = [containers.Mount(FUNCTIONS, "/var/task"), containers.Mount(FUNCTIONS / "opt", "/opt")]
+
+pytestmark = pytest.mark.engine
+
+
+def label(image: Image) -> str:
+    return image.tags[-1]
+
+
+def major(image: Image) -> int:
+    return int(image.runtime.major)
+
+
+def call(runner: containers.Runner, name: str, handler: str, mounts: list[containers.Mount], **options: str):
+    return runner.run(name, args=[handler, '{"n": 1}'], mounts=mounts, env=options, network="none", timeout=DURATION)
+
+
+@pytest.mark.parametrize("image", [image for image in RUN if major(image) >= 14], ids=label)
+def test_modules_may_await_while_they_load(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    done = call(runner, loaded(image), "modern.handler", MOUNTS)
+    assert done.stdout.splitlines()[-1] == b'"waited"', done.stderr
+
+
+@pytest.mark.parametrize("image", [image for image in RUN if major(image) >= 18], ids=label)
+@pytest.mark.parametrize(("handler", "result"), [("modern.layer", "from a layer"), ("modern.sdk", "function")])
+def test_import_finds_what_node_path_has(
+    image: Image, handler: str, result: str, runner: containers.Runner, loaded: Loaded
+) -> None:
+    done = call(runner, loaded(image), handler, MOUNTS)
+    assert json.loads(done.stdout.splitlines()[-1]) == result, done.stderr
+
+
+CALLBACKS = {
+    "answers": ({"n": 1}, ""),
+    "done": ({"n": 1}, ""),
+    "succeeds": ({"n": 1}, ""),
+    "neverAnswers": (None, ""),
+    "waits": ("answered", "fired"),
+    "answersAtOnce": ("answered", ""),
+}
+
+
+@pytest.mark.parametrize("image", [image for image in RUN if major(image) < 24], ids=label)
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_callbacks_answer(image: Image, name: str, runner: containers.Runner, loaded: Loaded) -> None:
+    result, logged = CALLBACKS[name]
+    done = call(runner, loaded(image), f"nested/deeper/callbacks.{name}", MOUNTS)
+    assert json.loads(done.stdout.splitlines()[-1]) == result, done.stderr
+    assert (b"fired" in done.stderr) == bool(logged)
+
+
+@pytest.mark.parametrize("image", [image for image in RUN if major(image) < 24], ids=label)
+@pytest.mark.parametrize("name", ["fails", "failsByContext"])
+def test_callbacks_fail(image: Image, name: str, runner: containers.Runner, loaded: Loaded) -> None:
+    done = call(runner, loaded(image), f"nested/deeper/callbacks.{name}", MOUNTS)
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert (done.code, answer["errorType"], answer["errorMessage"]) == (1, "TypeError", "no"), done.stderr
+
+
+@pytest.mark.parametrize("image", [image for image in RUN if 10 <= major(image) < 24], ids=label)
+def test_handlers_may_be_properties_of_properties(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    done = call(runner, loaded(image), "nested/deeper/callbacks.inside.object.handler", MOUNTS)
+    assert json.loads(done.stdout.splitlines()[-1]) == {"n": 1}, done.stderr
+
+
+@pytest.mark.parametrize("image", [image for image in RUN if major(image) >= 14], ids=label)
+def test_logs_are_json_where_the_function_wants_it(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    done = call(runner, loaded(image), "cases.log", MOUNTS, AWS_LAMBDA_LOG_FORMAT="JSON")
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith(b'{"timestamp"')]
+    assert [(line["level"], line["message"]) for line in lines] == [("INFO", "noted")], done.stderr
+
+
+ADDON = {
+    "package.json": '{"name": "quick", "version": "1.0.0", "gypfile": true}',
+    "binding.gyp": '{"targets": [{"target_name": "quick", "sources": ["quick.c"]}]}',
+    "quick.c": """#include <node_api.h>
+static napi_value init(napi_env env, napi_value exports) {
+  napi_value v; napi_create_int32(env, 42, &v); napi_set_named_property(env, exports, "answer", v); return exports;
+}
+NAPI_MODULE(quick, init)
+""",
+    "app.js": "exports.handler = async () => require('./build/Release/quick.node').answer;\n",
+}
+
+
+@pytest.mark.parametrize("image", [image for image in RUN if major(image) >= 10], ids=label)
+def test_an_addon_built_in_the_build_image_runs_in_the_run_image(
+    image: Image, runner: containers.Runner, loaded: Loaded, tmp_path: Path
+) -> None:
+    for name, text in ADDON.items():
+        (tmp_path / name).write_text(text)
+    tmp_path.chmod(0o755)
+    build = next(one for one in NODE if one.variant == "build" and one.runtime == image.runtime)
+    made = runner.run(
+        loaded(build), args=["npm", "install"], network="none", timeout=300,
+        mounts=[containers.Mount(tmp_path, "/var/task", read_only=False)],
+    )  # fmt: skip
+    assert made.code == 0, made.stderr.decode() + made.stdout.decode()
+    done = call(runner, loaded(image), "app.handler", [containers.Mount(tmp_path, "/var/task")])
+    assert done.stdout.splitlines()[-1] == b"42", done.stderr
