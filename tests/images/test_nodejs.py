@@ -27,7 +27,9 @@ def major(image: Image) -> int:
     return int(image.runtime.major)
 
 
-def call(runner: containers.Runner, name: str, handler: str, mounts: list[containers.Mount], **options: str):
+def call(
+    runner: containers.Runner, name: str, handler: str, mounts: list[containers.Mount], **options: str
+) -> containers.Completed:
     return runner.run(name, args=[handler, '{"n": 1}'], mounts=mounts, env=options, network="none", timeout=DURATION)
 
 
