@@ -33,9 +33,11 @@ func TestEmulatorStart(t *testing.T) {
 		{"with a command: the directory is the container's", func(t *testing.T) {
 			equal(t, "directory", loaded(t, "aws-lambda-rie /b a.b").Bootstrap.Dir, "")
 		}},
-		{"_HANDLER: the last argument, when there are several", func(t *testing.T) {
-			equal(t, "several", loaded(t, "aws-lambda-rie /b x y", "_HANDLER=h").Function.Handler, "y")
-			equal(t, "one", loaded(t, "aws-lambda-rie /b", "_HANDLER=h").Function.Handler, "h")
+		{"_HANDLER: from the environment, else the last argument, when there are several", func(t *testing.T) {
+			equal(t, "function handler", loaded(t, "aws-lambda-rie /b x y", "AWS_LAMBDA_FUNCTION_HANDLER=f", "_HANDLER=h").Function.Handler, "f")
+			equal(t, "handler", loaded(t, "aws-lambda-rie /b x y", "_HANDLER=h").Function.Handler, "h")
+			equal(t, "several", loaded(t, "aws-lambda-rie /b x y").Function.Handler, "y")
+			equal(t, "one", loaded(t, "aws-lambda-rie /b").Function.Handler, "")
 		}},
 		{"the first line, on stderr", func(t *testing.T) {
 			here, err := os.Getwd()

@@ -17,7 +17,10 @@ func loadRIE(args []string, env environment, instance Instance) (Config, error) 
 	if len(command) > 1 {
 		readinessHandler = command[len(command)-1]
 	}
-	function.Handler = first(readinessHandler, env.get("AWS_LAMBDA_FUNCTION_HANDLER"), env.get("_HANDLER"))
+	// The last argument is the handler only when nothing else names one, as
+	// with AWS's emulator: SAM CLI starts debuggers, which have arguments of
+	// their own.
+	function.Handler = first(env.get("AWS_LAMBDA_FUNCTION_HANDLER"), env.get("_HANDLER"), readinessHandler)
 
 	http, err := httpAddress(env)
 	if err != nil {
