@@ -11,18 +11,20 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import daemons
 import pytest
-from stage import IMAGES, ROOT, Loaded
+from stage import FUNCTIONS, IMAGES, ROOT, Loaded, Open, lambda_client, started
 
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import containers, docker
 from imagemill.errors import EngineError
 from imagemill.factory import Paths
 from imagemill.mirrors import Mirrors
+from imagemill.plan import Image
 from imagemill.progress import Silent
 from imagemill.workshop import Workshop
 
@@ -64,6 +66,31 @@ def runner() -> containers.Runner:
     if found is None:
         missing("nothing here runs images: no Docker daemon answers and there is no podman")
     return found
+
+
+@pytest.fixture
+def stay_open(runner: containers.Runner, loaded: Loaded) -> Open:
+    """Start a container that stays open: `with stay_open(image, handler, **env) as (container, urls, client)`."""
+
+    @contextmanager
+    def opened(
+        image: Image, handler: str, *, ports: tuple[int, ...] = (), options: dict[str, Any] | None = None, **env: str
+    ) -> Iterator[tuple[containers.Container, dict[int, str], Any]]:
+        language = image.runtime.family
+        settings: dict[str, Any] = {
+            "args": [handler],
+            "env": {"DOCKER_LAMBDA_STAY_OPEN": "1", "AWS_LAMBDA_FUNCTION_TIMEOUT": "10", **env},
+            "mounts": [containers.Mount(FUNCTIONS / language, "/var/task")],
+            "hosts": {"sandbox.localdomain": "127.0.0.1"},
+            **(options or {}),
+        }
+        with (
+            started(runner, loaded(image), [9001, *ports], **settings) as (container, urls),
+            lambda_client(urls[9001]) as client,
+        ):
+            yield container, urls, client
+
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
+import re
 import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,10 @@ def planned() -> list[Image]:
 
 IMAGES = planned()
 DURATION = 60
+FUNCTIONS = Path(__file__).parent / "functions"
+HTTP_PORT = 8000
+
+Open = Callable[..., Any]
 
 
 class Loaded:
@@ -105,3 +112,30 @@ def lambda_client(url: str) -> Iterator[Any]:
         yield client
     finally:
         client.close()
+
+
+def call(client: Any, event: object = None, **more: str) -> Any:
+    """The function's answer, or its error."""
+    return json.load(client.invoke(FunctionName="f", Payload=json.dumps(event), **more)["Payload"])
+
+
+def said(container: containers.Container, wanted: str, seconds: float = 10) -> str:
+    """The container's output, once `wanted` (a pattern) is in it."""
+    until = time.monotonic() + seconds
+    while True:
+        logs = container.logs()
+        text = (logs.stdout + logs.stderr).decode()
+        if re.search(wanted, text):
+            return text
+        assert time.monotonic() < until, f"{wanted!r} is not in:\n{text}"
+        time.sleep(0.05)
+
+
+def fetch(url: str, **how: Any) -> tuple[int, Message, bytes]:
+    """An HTTP request, whatever its status."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, **how), timeout=DURATION) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()

@@ -5,72 +5,20 @@ from __future__ import annotations
 import json
 import re
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stage import DURATION, Loaded, first, lambda_client, started
+from stage import DURATION, FUNCTIONS, HTTP_PORT, Loaded, Open, call, fetch, first, said, started
 
 from imagemill.engine import containers
 from imagemill.plan import Image
 
 pytestmark = pytest.mark.engine
 
-FUNCTIONS = Path(__file__).parent / "functions"
 EXTENSIONS = containers.Mount(FUNCTIONS / "extensions", "/opt/extensions")
 PYTHON, NODE = first("run", "python"), first("run", "nodejs")
-HTTP_PORT = 8000
-
-Open = Callable[..., Any]
-
-
-@pytest.fixture
-def stay_open(runner: containers.Runner, loaded: Loaded) -> Open:
-    """Start a container that stays open: `with stay_open(image, handler, **env) as (container, urls, client)`."""
-
-    @contextmanager
-    def opened(
-        image: Image, handler: str, *, ports: tuple[int, ...] = (), options: dict[str, Any] | None = None, **env: str
-    ) -> Iterator[tuple[containers.Container, dict[int, str], Any]]:
-        language = image.runtime.family
-        settings: dict[str, Any] = {
-            "args": [handler],
-            "env": {"DOCKER_LAMBDA_STAY_OPEN": "1", "AWS_LAMBDA_FUNCTION_TIMEOUT": "10", **env},
-            "mounts": [containers.Mount(FUNCTIONS / language, "/var/task")],
-            "hosts": {"sandbox.localdomain": "127.0.0.1"},
-            **(options or {}),
-        }
-        with (
-            started(runner, loaded(image), [9001, *ports], **settings) as (container, urls),
-            lambda_client(urls[9001]) as client,
-        ):
-            yield container, urls, client
-
-    return opened
-
-
-def call(client: Any, event: object = None, **more: str) -> Any:
-    """The function's answer, or its error."""
-    return json.load(client.invoke(FunctionName="f", Payload=json.dumps(event), **more)["Payload"])
-
-
-def said(container: containers.Container, wanted: str, seconds: float = 10) -> str:
-    """The container's output, once `wanted` (a pattern) is in it."""
-    until = time.monotonic() + seconds
-    while True:
-        logs = container.logs()
-        text = (logs.stdout + logs.stderr).decode()
-        if re.search(wanted, text):
-            return text
-        assert time.monotonic() < until, f"{wanted!r} is not in:\n{text}"
-        time.sleep(0.05)
-
 
 # --- response streaming -----------------------------------------------------------------------------------
 
@@ -103,16 +51,6 @@ def test_a_streaming_function_url(stay_open: Open) -> None:
 
 
 # --- HTTP events ------------------------------------------------------------------------------------------
-
-
-def fetch(url: str, **how: Any) -> tuple[int, Message, bytes]:
-    """An HTTP request, whatever its status."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, **how), timeout=DURATION) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers, error.read()
 
 
 SERVICES: dict[str, dict[str, Any]] = {
