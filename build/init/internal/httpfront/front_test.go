@@ -152,6 +152,10 @@ func TestStreams(t *testing.T) {
 			status: 502, body: "Internal Server Error", log: "The function's answer to request id is malformed: " + errNoPrelude.Error()},
 		{name: "broken off", f: function{out: engine.Outcome{Kind: engine.FunctionError, Streamed: true}, pieces: []string{"half"}},
 			status: 200, body: "half", broken: true},
+		{name: "an error before the first byte", f: function{out: engine.Outcome{Kind: engine.FunctionError, Streamed: true}, pieces: []string{""}},
+			status: 502, body: "Internal Server Error"},
+		{name: "an end before the first byte", f: function{out: whole, contentType: "text/html", pieces: []string{""}},
+			status: 200, header: map[string]string{"Content-Type": "text/html"}},
 		{name: "not streamed", f: function{out: engine.Outcome{Kind: engine.Success, Body: []byte(`{"statusCode":204}`)}}, status: 204},
 	}
 	for _, c := range cases {

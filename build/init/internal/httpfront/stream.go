@@ -21,14 +21,17 @@ func (f *Front) stream(x *wire.Exchange, r *httpevent.Request, inv *engine.Invoc
 		f.reply(x, r, f.response(out), bodyTimeout)
 		return
 	}
-	if err := s.fault(); err != nil {
-		f.Log("The function's answer to request %s is malformed: %v", out.RequestID, err)
+	fault := s.fault()
+	if fault != nil {
+		f.Log("The function's answer to request %s is malformed: %v", out.RequestID, fault)
+	} else if out.Kind == engine.Success {
+		s.start()
 	}
 	if !s.relay.Begun() {
 		f.reply(x, r, httpevent.BadGateway(f.Settings), bodyTimeout)
-		return
 	}
-	// A client that is gone does not need the rest.
+	// A client that is gone does not need the rest. What begins only now ends,
+	// too.
 	_ = s.relay.End(nil, out.Kind == engine.Success)
 }
 
@@ -39,6 +42,9 @@ type httpStream struct {
 	head  func([]httpevent.Field) wire.Header
 
 	mu sync.Mutex
+	// plain is the content type of a response without a prelude. Its head is
+	// sent with its first byte: an error before that has a status of its own.
+	plain string
 	// prelude: it is still to come, and held is what has come of it.
 	prelude bool
 	held    []byte
@@ -56,13 +62,26 @@ func (s *httpStream) Begin(contentType string) {
 	if contentType == "" {
 		contentType = "application/octet-stream"
 	}
-	s.relay.Begin(200, s.head([]httpevent.Field{{Name: "Content-Type", Value: contentType}}))
+	s.plain = contentType
+}
+
+// start sends the head of a response without a prelude, once.
+func (s *httpStream) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.plain != "" {
+		s.relay.Begin(200, s.head([]httpevent.Field{{Name: "Content-Type", Value: s.plain}}))
+		s.plain = ""
+	}
 }
 
 // Write is a piece of it.
 func (s *httpStream) Write(piece []byte) {
 	if s.inPrelude(piece) {
 		return
+	}
+	if len(piece) > 0 {
+		s.start()
 	}
 	s.relay.Write(piece)
 }
