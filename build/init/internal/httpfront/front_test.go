@@ -68,6 +68,10 @@ func TestOutcomes(t *testing.T) {
 		{"function error", engine.Outcome{Kind: engine.FunctionError, Body: []byte(`{}`)}, 502, `{"message": "Internal server error"}`, ""},
 		{"timeout", engine.Outcome{Kind: engine.Timeout}, 502, `{"message": "Internal server error"}`, ""},
 		{"runtime exit", engine.Outcome{Kind: engine.RuntimeExit}, 502, `{"message": "Internal server error"}`, ""},
+		{"init error", engine.Outcome{Kind: engine.InitError}, 502, `{"message": "Internal server error"}`, ""},
+		{"no bootstrap", engine.Outcome{Kind: engine.StartFailure}, 502, `{"message": "Internal server error"}`, ""},
+		{"response too large", engine.Outcome{Kind: engine.ResponseTooLarge}, 502, `{"message": "Internal server error"}`, ""},
+		{"extension failure", engine.Outcome{Kind: engine.ExtensionFailure}, 502, `{"message": "Internal server error"}`, ""},
 		{"throttled", engine.Outcome{Kind: engine.Throttled}, 429, `{"message":"Too Many Requests"}`, ""},
 		{"shutting down", engine.Outcome{Kind: engine.Unavailable}, 503, "", ""},
 	}
