@@ -63,3 +63,13 @@ def test_one_runtime_takes_several_events(image: Image, processes: int, stay_ope
     assert side_by_side(spans)
     assert len({process for process, _, _ in spans}) == processes
     assert text.count("Init Duration") == 1
+
+
+def test_a_worker_that_ends_costs_its_own_call_only(stay_open: Open) -> None:
+    """AWS's client tells nobody that one of its workers has ended: the function's time runs out for that call."""
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "2", "AWS_LAMBDA_FUNCTION_TIMEOUT": "3"}
+    with stay_open(PYTHON, "many.span_or_exit", **env) as (_, _, client), ThreadPoolExecutor(2) as pool:
+        other = pool.submit(call, client, {"seconds": 1})
+        assert call(client, {"exit": True})["errorType"] == "Sandbox.Timedout"
+        assert len(other.result()) == 3
+        assert len(call(client, {"seconds": 0})) == 3
