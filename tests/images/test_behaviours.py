@@ -63,7 +63,7 @@ class Family:
     def expected(self, runtime: str, case: str) -> Mapping[str, str]:
         """The error that a case gives."""
         special = self.table.get("expected_of", {}).get(runtime, {})
-        return {**self.table.get("expected", {}).get(case, {}), **special.get(case, {})}
+        return dict(special.get(case) or self.table.get("expected", {}).get(case, {}))
 
 
 FAMILIES = {
