@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import posixpath
 import zlib
 from pathlib import Path
@@ -13,6 +14,8 @@ from imagemill.lock import NpmPackage
 from imagemill.manifest import NpmSet
 from imagemill.tarwalk import walk
 
+_CHUNK = 1 << 18
+
 
 def unpack(path: Path, package: NpmPackage, spec: NpmSet, spool: Path) -> Tree:
     """The files of one package at its place below `spec.into`, with links to its commands in `spec.scripts`.
@@ -21,9 +24,9 @@ def unpack(path: Path, package: NpmPackage, spec: NpmSet, spool: Path) -> Tree:
     damaged package.
     """
     try:
-        plain = zlib.decompress(path.read_bytes(), zlib.MAX_WBITS | 16)
-        spool.write_bytes(plain)
-        files = dict(walk(plain, spool))
+        _decompress(path, spool)
+        with spool.open("rb") as plain, mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            files = dict(walk(data, spool))
     except (zlib.error, LayoutError) as error:
         raise AssembleError(
             f"{package.name} {package.version} is a damaged npm package: {error}",
@@ -44,6 +47,16 @@ def unpack(path: Path, package: NpmPackage, spec: NpmSet, spool: Path) -> Tree:
     if spec.layout == "modules":
         _link(tree, commands, top, package, spec)
     return tree
+
+
+def _decompress(path: Path, spool: Path) -> None:
+    """Piece by piece: an interpreter that comes as a package has 130 MB."""
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    with path.open("rb") as packed, spool.open("wb") as plain:
+        while chunk := packed.read(_CHUNK):
+            plain.write(stream.decompress(chunk))
+    if not stream.eof or not spool.stat().st_size:
+        raise zlib.error("incomplete or empty")
 
 
 def _kept(inside: str, spec: NpmSet) -> bool:
