@@ -31,11 +31,20 @@ class WorkError(ImagemillError):
         self.trace = trace
 
 
-class Crew:
-    """Up to `size` processes that call `work` (a function at the top of a module) with what they are given."""
+def fresh() -> bool:
+    """That no job leaves anything behind."""
+    return False
 
-    def __init__(self, size: int, work: Callable[[Any], Any]) -> None:
+
+class Crew:
+    """Up to `size` processes that call `work` (a function at the top of a module) with what they are given.
+
+    After a job a process asks `tired` (such a function too) whether a new one shall do the next.
+    """
+
+    def __init__(self, size: int, work: Callable[[Any], Any], tired: Callable[[], bool] = fresh) -> None:
         self._work = work
+        self._tired = tired
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         self._workers: set[_Worker] = set()
         self._closed = False
@@ -49,9 +58,13 @@ class Crew:
             if self._closed:
                 raise EOFError
             if worker is None:
-                worker = _Worker(self._work)
+                worker = _Worker(self._work, self._tired)
                 self._workers.add(worker)
-            ok, answer = worker.ask(job)
+            ok, answer, tired = worker.ask(job)
+            if tired:
+                worker.kill()
+                self._workers.discard(worker)
+                worker = None
         except EOFError:
             died, worker = worker, None
             raise _death(died) from None
@@ -75,20 +88,20 @@ class Crew:
 class _Worker:
     """One process and our end of the pipe to it."""
 
-    def __init__(self, work: Callable[[Any], Any]) -> None:
+    def __init__(self, work: Callable[[Any], Any], tired: Callable[[], bool]) -> None:
         self._pipe, theirs = _CONTEXT.Pipe()
-        self.process = _CONTEXT.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.process = _CONTEXT.Process(target=_serve, args=(theirs, work, tired), daemon=True)
         self.process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
 
-    def ask(self, job: Any) -> tuple[bool, Any]:
-        """What it answers. EOFError when it dies instead."""
+    def ask(self, job: Any) -> tuple[bool, Any, bool]:
+        """Whether it was done, what came of it, and whether the process is tired. EOFError when it dies instead."""
         try:
             self._pipe.send(job)
-            ok, answer = self._pipe.recv()
+            ok, answer, tired = self._pipe.recv()
         except OSError as error:
             raise EOFError from error
-        return ok, answer
+        return ok, answer, tired
 
     def kill(self) -> None:
         """End it, and what it started."""
@@ -109,7 +122,7 @@ def _death(worker: _Worker | None) -> ImagemillError:
     return WorkError(f"the process that made it died (exit code {code})", "build again", 10, "")
 
 
-def _serve(pipe: connection.Connection, work: Callable[[Any], Any]) -> None:
+def _serve(pipe: connection.Connection, work: Callable[[Any], Any], tired: Callable[[], bool]) -> None:
     """The life of a worker."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -126,7 +139,7 @@ def _serve(pipe: connection.Connection, work: Callable[[Any], Any]) -> None:
         except Exception as error:
             words = f"{type(error).__name__}: {error}"
             answer = False, (words, "the log file has the traceback", 10, traceback.format_exc())
-        pipe.send(answer)
+        pipe.send((*answer, tired()))
 
 
 def _end_with_parent() -> None:

@@ -18,7 +18,7 @@ from imagemill.errors import LockError
 from imagemill.fetch import Cache
 from imagemill.fingerprint import database_sets
 from imagemill.floor import BuildFailed, Floor, Result
-from imagemill.layers import Job, LayerStore, Order, craft
+from imagemill.layers import Job, LayerStore, Order, craft, grown
 from imagemill.limits import MOST, Limits
 from imagemill.lock import Lock
 from imagemill.logbook import Logbook
@@ -213,7 +213,7 @@ class Factory:
         return Job(key, recipe, platform, image.base, inputs, (), interpreter, self._epoch)
 
     def _crew(self, size: int) -> Crew:
-        return Crew(size, craft)
+        return Crew(size, craft, grown)
 
     def _make_image(
         self,

@@ -24,6 +24,7 @@ from imagemill.toolchain import init_layer
 _INIT_SIZE = 100_000_000  # compiling, with an empty cache, takes as long as unpacking and packing so much
 _OTHER_SIZE = 5_000_000
 _BASIC_MEMORY = 100_000_000  # the interpreter, our modules, and the tree of a layer of some files
+_KEPT = 120_000_000  # with more than this before it, a large layer would need more than MOST
 _UNPACKED = 5  # bytes on disk while a layer is made, for one of its packages
 
 
@@ -87,6 +88,18 @@ def craft(order: Order) -> tuple[Made, int]:
     with room(order.scratch, order.job.size * _UNPACKED):
         made = store.make(order.job, root=order.root, cache=order.cache, scratch=order.scratch)
     return made, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def grown(statm: Path = Path("/proc/self/statm")) -> bool:
+    """Whether this process has kept so much memory of the layers it made that the next would go beyond MOST.
+
+    What a process has freed it may still hold, in fragments. Without /proc (macOS) never.
+    """
+    try:
+        resident = int(statm.read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return False
+    return resident > _KEPT
 
 
 class LayerStore:

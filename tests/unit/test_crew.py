@@ -50,6 +50,17 @@ def test_a_process_serves_many_jobs(crew: Crew) -> None:
     assert crew.do(("pid", 0)) == crew.do(("pid", 0)) != os.getpid()
 
 
+def always() -> bool:
+    return True
+
+
+def test_after_a_job_that_tires_a_new_process_does_the_next() -> None:
+    with Crew(1, work, always) as crew:
+        pids = [crew.do(("pid", 0)) for _ in range(3)]
+        assert eventually(lambda: not any(map(alive, pids)))
+    assert len(set(pids)) == 3
+
+
 def test_an_error_comes_with_its_words_its_exit_code_and_its_traceback(crew: Crew) -> None:
     with pytest.raises(WorkError) as caught:
         crew.do(("refuse", "such a package"))

@@ -17,7 +17,7 @@ from imagemill.dist import Dist
 from imagemill.errors import AssembleError, SpaceError
 from imagemill.factory import BuildFailed, Paths
 from imagemill.fetch import Gone
-from imagemill.layers import LayerStore, Order
+from imagemill.layers import LayerStore, Order, grown
 from imagemill.limits import MOST, Limits
 from imagemill.lock import Item, Lock
 from imagemill.oci import sha256
@@ -232,6 +232,13 @@ def test_damage_is_found_and_made_good(longer: bool, fault: list[Fault], tmp_pat
     [result] = factory.make(stale, LOCK)
     assert result.artifact == before
     assert dist.holds(before, verify=True)
+
+
+@pytest.mark.parametrize(("pages", "expected"), [(10_000, False), (100_000, True)])
+def test_a_process_that_kept_much_memory_is_done(pages: int, expected: bool, tmp_path: Path) -> None:
+    (tmp_path / "statm").write_text(f"200000 {pages} 4000 1 0 50000 0\n")
+    assert grown(tmp_path / "statm") is expected
+    assert not grown(tmp_path / "none")
 
 
 # --- progress ------------------------------------------------------------------------------------------------
