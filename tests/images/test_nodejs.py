@@ -9,6 +9,7 @@ import pytest
 from stage import DURATION, IMAGES, ROOT, Loaded
 
 from imagemill.engine import containers
+from imagemill.engine.runner import Completed
 from imagemill.plan import Image
 
 NODE = [image for image in IMAGES if image.runtime.family == "nodejs"]
@@ -29,7 +30,7 @@ def major(image: Image) -> int:
 
 def call(
     runner: containers.Runner, name: str, handler: str, mounts: list[containers.Mount], **options: str
-) -> containers.Completed:
+) -> Completed:
     return runner.run(name, args=[handler, '{"n": 1}'], mounts=mounts, env=options, network="none", timeout=DURATION)
 
 

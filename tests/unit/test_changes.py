@@ -27,7 +27,8 @@ def git(root: Path, *arguments: str) -> None:
 @pytest.fixture
 def repository(checkout: Path) -> Path:
     """A repository with one commit, of a checkout with two runtimes."""
-    (checkout / "runtimes" / "nodejs24.x.yaml").unlink()
+    for manifest in (checkout / "runtimes").glob("nodejs*.yaml"):
+        manifest.unlink()
     (checkout / "requirements").mkdir()
     (checkout / "requirements" / "images.txt").write_text("click==8.1\nisal==1.9.1 \\\n")
     git(checkout, "init", "-q", "-b", "main")

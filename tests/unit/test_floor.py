@@ -65,7 +65,7 @@ def make(
 def test_what_does_not_depend_on_a_failure_is_finished(fault: list[Fault], tmp_path: Path) -> None:
     fault.append(breaks("python3.13"))
     with pytest.raises(BuildFailed) as caught:
-        make(tmp_path, "run", "serve-python3.13")
+        make(tmp_path, "nodejs24.x", "provided.al2023", "python3.13", "serve-python3.13")
     failed = caught.value
     assert {failure.image for failure in failed.failures} == {"python3.13-debian", "serve-python3.13-debian"}
     made = {"nodejs24.x-debian", "provided.al2023-debian"}
