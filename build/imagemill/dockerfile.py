@@ -1,7 +1,7 @@
 """The Dockerfile language without RUN: parsed into stages of instructions.
 
 Source: the Dockerfile reference. The subset: FROM scratch or an earlier stage, ARG, ADD, COPY, ENV, LABEL, USER,
-WORKDIR, EXPOSE, STOPSIGNAL, VOLUME, ENTRYPOINT and CMD in their exec form. ADD knows no URLs.
+WORKDIR, EXPOSE, STOPSIGNAL, VOLUME, ENTRYPOINT and CMD. ADD knows no URLs.
 """
 
 from __future__ import annotations

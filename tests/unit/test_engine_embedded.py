@@ -84,7 +84,7 @@ COPIES: dict[str, tuple[str, dict[str, str]]] = {
     "a relative target": ("WORKDIR /w\nCOPY a t", {"w": "dir 755 0:0", "w/t": "file 640 0:0 a"}),
     "what is in a directory": (
         "COPY d /t",
-        {"t": "dir 700 0:0", "t/a": "file 644 0:0 d/a", "t/sub": "dir 755 0:0", "t/sub/x": "file 644 0:0 x"},
+        {"t": "dir 755 0:0", "t/a": "file 644 0:0 d/a", "t/sub": "dir 755 0:0", "t/sub/x": "file 644 0:0 x"},
     ),
     "a directory over one that is there keeps its mode": (
         "WORKDIR /t\nCOPY d/sub /t",
@@ -113,6 +113,9 @@ COPIES: dict[str, tuple[str, dict[str, str]]] = {
         "ADD --chown=5 t.tar /t", {"t": "dir 755 5:5", "t/in": "dir 755 0:0", "t/in/it": "file 640 7:8 1"}),
     "ADD of no archive": ("ADD a /t", {"t": "file 640 0:0 a"}),
     "WORKDIR makes its directory": ("WORKDIR /w\nWORKDIR x/../y", {"w": "dir 755 0:0", "w/y": "dir 755 0:0"}),
+    "a target above": ("COPY a ../b/", {"b": "dir 755 0:0", "b/a": "file 640 0:0 a"}),
+    "an owner by a variable": ("ARG U=5\nCOPY --chown=$U a /t", {"t": "file 640 5:5 a"}),
+    "an owner by a variable that is not set": ("ARG U\nCOPY --chown=$U a /t", {"t": "file 640 0:0 a"}),
     "WORKDIR of a user": ("WORKDIR /a\nUSER 5:6\nWORKDIR b", {"a": "dir 755 0:0", "a/b": "dir 755 5:6"}),
     "directories above what changes keep their owner": (
         "WORKDIR /t\nCOPY --chown=5 d/sub /t/v/\nCOPY a /t/v/w/a",
@@ -148,8 +151,8 @@ def test_copies(name: str, tmp_path: Path) -> None:
 
 
 def test_parents_keep_their_modes_and_get_the_time_of_the_build(tmp_path: Path) -> None:
-    tree, _, layers = build(tmp_path, "FROM scratch\nCOPY d /d\nCOPY a /d/new\n")
-    assert (tree["d"].mode, tree["d"].mtime, layers) == (0o700, EPOCH, 2)
+    tree, _, layers = build(tmp_path, "FROM scratch\nCOPY . /x\nCOPY a /x/d/new\n")
+    assert (tree["x/d"].mode, tree["x/d"].mtime, layers) == (0o700, EPOCH, 2)
 
 
 SCOPES: dict[str, tuple[str, list[str]]] = {
@@ -179,6 +182,12 @@ def test_commands_of_stages(tmp_path: Path) -> None:
     assert (config["Entrypoint"], config["Cmd"]) == (["b"], ["a"])
 
 
+def test_settings(tmp_path: Path) -> None:
+    _, config, _ = build(tmp_path, 'FROM scratch\nARG U\nEXPOSE $U 80\nENTRYPOINT run $X\nCMD ["$X"]\n')
+    assert config["ExposedPorts"] == {"80/tcp": {}}
+    assert (config["Entrypoint"], config["Cmd"]) == (["/bin/sh", "-c", "run $X"], ["$X"])
+
+
 def test_only_stages_that_are_needed_are_executed(tmp_path: Path) -> None:
     text = "FROM scratch AS broken\nCOPY nothing /\nFROM scratch\nCOPY a /a\n"
     assert listed(build(tmp_path, text)[0]) == {"a": "file 640 0:0 a"}
@@ -192,6 +201,8 @@ REFUSED = {
     "a file over a directory": ("COPY d /t\nCOPY link /t/sub/x/y", "is no directory"),
     "several to a name": ("COPY a b.txt /x", "several sources need a directory"),
     "WORKDIR of a user who is not there": ("USER me\nWORKDIR /x", "/etc/passwd of the image so far has no 'me'"),
+    "a glob with an open bracket": ("COPY [a- /x", "is not closed"),
+    "a volume of no name": ("ARG U\nVOLUME $U", "names an empty path"),
     "a download": ("ADD https://example.org/x /x", "downloads nothing"),
 }
 

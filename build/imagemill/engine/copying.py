@@ -149,6 +149,8 @@ def unpack(layer: Layer, entries: Iterator[tuple[str, Entry]], target: str, how:
 
 def _globbed(source: MergedTree, pattern: str) -> Iterator[str]:
     parts = pattern.count("/")
+    if pattern.replace("\\[", "").count("[") > pattern.count("]"):
+        raise CopyError(f"{pattern!r}: a [ is not closed")
     match = pattern_of(pattern.replace("**", "*"))  # Go's filepath.Match knows no **
     for key in sorted(source):
         if key.count("/") == parts and match.fullmatch(key):
@@ -184,13 +186,10 @@ def _copy_file(layer: Layer, source: MergedTree, key: str, place: str, how: How)
 
 
 def _copy_directory(layer: Layer, source: MergedTree, key: str, target: str, how: How) -> None:
-    """Copy what is in a directory; one that has to be made is made like it."""
+    """Copy what is in a directory, not the directory itself."""
     folder = layer.directory(posixpath.dirname(target.rstrip("/")), *how.makers)
     place = _final(layer, target.rstrip("/") or "/", folder)
-    made = place and place not in layer.tree.entries
-    if made and key:
-        layer.put(place, how.of(source.entries[key]))
-    elif made:
+    if place and place not in layer.tree.entries:
         layer.directory(place, *how.makers)
     elif place and layer.tree.entries[place].kind != "dir":
         raise CopyError(f"/{place} is no directory")

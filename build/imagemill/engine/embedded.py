@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,10 +179,10 @@ class _Builder:
             return
         if len(words) > 1 and not target.endswith("/"):
             raise instruction.fail("several sources need a directory", f"write {target}/")
-        place = posixpath.join("/", state.config.get("WorkingDir", "/"), target)
-        if target in (".", "./") or target.endswith("/."):
-            place = posixpath.normpath(place) + "/"
-        self._layer(state, lambda layer: self._copy(instruction, layer, words, place, stage))
+        place = posixpath.normpath(posixpath.join("/", state.config.get("WorkingDir", "/"), target))
+        if target.endswith(("/", "/.")) or target == ".":
+            place = place.rstrip("/") + "/"
+        self._layer(state, lambda layer: self._copy(instruction, layer, state, words, place, stage))
 
     def _layer(self, state: _State, change: Callable[[Layer], None]) -> None:
         """Add a layer with a change to the stage's files, if it changes any."""
@@ -198,10 +198,12 @@ class _Builder:
             tree.apply(list(layer.items()) if isinstance(layer, dict) else self._unpacker.entries(layer.path))
         return tree
 
-    def _copy(self, instruction: Instruction, layer: Layer, words: list[str], target: str, stage: Stage) -> None:
+    def _copy(
+        self, instruction: Instruction, layer: Layer, state: _State, words: list[str], target: str, stage: Stage
+    ) -> None:
         if instruction.keyword == "ADD" and any(word.startswith(_REMOTE) for word in words):
             raise instruction.fail("downloads nothing", "put the file into the context")
-        how = _how(instruction, layer)
+        how = _how(instruction, layer, state.scope)
         source = self._source(instruction, stage)
         for key in sources(source, words):
             end = source.resolve(key)
@@ -243,16 +245,20 @@ def _configure(instruction: Instruction, state: _State) -> None:
         case "STOPSIGNAL":
             config["StopSignal"] = instruction.one(state.scope)
         case "EXPOSE":
-            ports = (port if "/" in port else f"{port}/tcp" for port in instruction.words(state.scope))
+            words = filter(None, instruction.words(state.scope))
+            ports = (port if "/" in port else f"{port}/tcp" for port in words)
             config.setdefault("ExposedPorts", {}).update({port: {} for port in ports})
         case "VOLUME":
-            config.setdefault("Volumes", {}).update({path: {} for path in instruction.words(state.scope)})
+            paths = instruction.words(state.scope)
+            if "" in paths:
+                raise instruction.fail("names an empty path", "give a path, or set the variable")
+            config.setdefault("Volumes", {}).update({path: {} for path in paths})
         case "ENTRYPOINT":
-            config["Entrypoint"] = _exec_form(instruction)
+            config["Entrypoint"] = _command(instruction)
             if not state.commanded:
                 config.pop("Cmd", None)
         case "CMD":
-            config["Cmd"] = _exec_form(instruction)
+            config["Cmd"] = _command(instruction)
             state.commanded = True
 
 
@@ -261,12 +267,12 @@ def _check_flags(instruction: Instruction) -> None:
         raise instruction.fail(f"--{flag} is not known here", "build it with --engine docker")
 
 
-def _how(instruction: Instruction, layer: Layer) -> How:
+def _how(instruction: Instruction, layer: Layer, variables: Mapping[str, str]) -> How:
     mode = instruction.flags.get("chmod")
     if mode is not None and (not mode.isdecimal() or set(mode) & set("89") or int(mode, 8) > 0o7777):
         raise instruction.fail(f"--chmod={mode} is not octal", "give a number, as in --chmod=0755")
-    owner = _owner(instruction, layer, instruction.flags["chown"]) if "chown" in instruction.flags else None
-    return How(owner, None if mode is None else int(mode, 8))
+    word = instruction.expand(instruction.flags.get("chown", ""), variables)
+    return How(_owner(instruction, layer, word) if word else None, None if mode is None else int(mode, 8))
 
 
 def _owner(instruction: Instruction, layer: Layer, word: str) -> tuple[int, int]:
@@ -289,8 +295,7 @@ def _account(instruction: Instruction, layer: Layer, table: str, name: str) -> t
     raise instruction.fail(f"/etc/{table} of the image so far has no {name!r}", "give numbers, as in 993:990")
 
 
-def _exec_form(instruction: Instruction) -> list[str]:
+def _command(instruction: Instruction) -> list[str]:
+    """A command: a JSON array as it is, anything else for the shell."""
     array = instruction.array()
-    if array is None:
-        raise instruction.fail("is in shell form", 'write it as a JSON array: ["program", "argument"]')
-    return array
+    return ["/bin/sh", "-c", instruction.rest] if array is None else array
