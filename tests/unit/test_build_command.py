@@ -40,7 +40,7 @@ def test_failures_are_told_at_the_end_and_the_rest_is_printed(tmp_path: Path, mo
 
     with monkeypatch.context() as broken:
         broken.setattr(Here, "do", do)
-        done = build(tmp_path, "run")
+        done = build(tmp_path, "nodejs24.x", "provided.al2023", "python3.13")
     assert done.exit_code == AssembleError.exit_code
     assert [line.partition("@")[0] for line in done.stdout.splitlines()] == ["nodejs24.x", "provided.al2023"]
     end = done.stderr[done.stderr.index("error: ") :]
