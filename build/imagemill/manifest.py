@@ -180,6 +180,8 @@ class Layer:
     """An image of a registry that the layer stands on, by its tag; the lock pins its digests."""
     python: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
     """This layer holds CPython of this version at /var/lang: upstream's paths, and compiled .pyc files."""
+    ruby: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
+    """This layer holds Debian's Ruby of this version, or its headers, which go to /var/lang with upstream's paths."""
 
 
 @dataclass(frozen=True, config=_STRICT)

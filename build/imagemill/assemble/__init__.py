@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from imagemill.assemble import deb, layout, npm, python, system, wheel
+from imagemill.assemble import deb, layout, npm, python, ruby, system, wheel
 from imagemill.assemble.dpkg import Assembled, record
 from imagemill.assemble.pyc import NativePython
 from imagemill.errors import AssembleError
@@ -46,14 +46,18 @@ def assemble(
             raise AssembleError(f"{package.name} is for {package.architecture}, not {platform.arch}", "lock it anew")
     globs = layout.Globs((*base.drop, *spec.drop))
     move = {old.replace("{multiarch}", platform.multiarch): new for old, new in spec.move.items()}
+    if spec.ruby:
+        move = ruby.moves(spec.ruby, platform) | move
     kept = [layout.place(package.tree, move, globs) for package in packages]
-    tree = layout.union(packages, kept, spec.move)
+    tree = layout.union(packages, kept, move)
     modules = _pypi(spec, inputs, path_of) | _npm(spec, inputs, path_of, scratch)
     tree |= {path: entry for path, entry in modules.items() if not globs.match(path, entry)}
     epoch = max((entry.mtime for entry in tree.values()), default=0)
     mtime = epoch or OUR_EPOCH
     if spec.python:
         tree = python.finish(tree, spec.python, native)
+    if spec.ruby:
+        tree = ruby.finish(tree, spec.ruby, platform)
     tree = python.finish_headers(tree)
     tree |= system.finish(tree, {package.name for package in packages}, base, mtime)
     tree |= _own(spec, mtime)
