@@ -1,0 +1,6 @@
+# frozen_string_literal: true
+
+# A gem as a layer brings it in ruby/gems.
+module LayeredGem
+  NAME = 'gem'
+end

@@ -1,0 +1,6 @@
+# frozen_string_literal: true
+
+# A library as a layer brings it in ruby/lib.
+module LayeredLibrary
+  NAME = 'library'
+end
