@@ -114,7 +114,7 @@ def _with_settings(path: str, entry: Entry, abi: str, platform: Platform) -> Ent
 def _with_load_path(path: str, entry: Entry, abi: str, platform: Platform) -> Entry:
     """The library with another `ruby_initial_load_paths`: strings one after the other that end with an empty one.
 
-    Upstream's directories for vendors are not among them: nothing is there, and all of them would not fit.
+    Of upstream's three directories for vendors only one is among them: the others are empty, and would not fit.
     """
     content = entry.read()
     start = content.find(b"\0/usr/local/lib/site_ruby/" + abi.encode() + b"\0") + 1
@@ -123,8 +123,8 @@ def _with_load_path(path: str, entry: Entry, abi: str, platform: Platform) -> En
         raise AssembleError(f"/{path} does not hold Debian's load path", "bring assemble/ruby.py up to date")
     top = f"/{PREFIX}/lib/ruby"
     arch = _arch(platform)
-    site = f"{top}/site_ruby"
-    places = [f"{site}/{abi}", f"{site}/{abi}/{arch}", site, f"{top}/{abi}", f"{top}/{abi}/{arch}"]
+    site = [f"{top}/site_ruby{below}" for below in (f"/{abi}", f"/{abi}/{arch}", "")]
+    places = [*site, f"{top}/vendor_ruby", f"{top}/{abi}", f"{top}/{abi}/{arch}"]
     ours = b"".join(place.encode() + b"\0" for place in places)
     room = end - start
     if len(ours) > room:

@@ -45,10 +45,8 @@ module LambdaRuntime
       Log.request_id = id = request['Lambda-Runtime-Aws-Request-Id']
       ENV['_X_AMZN_TRACE_ID'] = request['Lambda-Runtime-Trace-Id']
       body, type = handler.call(AwsLambda::Marshaller.marshall_request(request), LambdaContext.new(request))
-      flush
-      @api.respond(id, body, type)
-      nil
-    rescue SignalException, Api::Gone
+      reported { @api.respond(id, body, type) }
+    rescue SignalException
       raise
     rescue NameError => e # as AWS's client: the code is wrong, not the event
       failed('Critical exception from handler', id, e) || CRITICAL
@@ -62,16 +60,18 @@ module LambdaRuntime
     def failed(text, id, error, phase = 'Function')
       failure = Failure.new(error, phase)
       Log.error(text, failure)
-      flush
-      @api.fail(id, failure)
-      nil
-    rescue IOError, SystemCallError
-      ANSWERING_FAILED
+      reported { @api.fail(id, failure) }
     end
 
-    def flush
+    # Sends what the block sends, after the function's output. Returns an exit status if that fails.
+    def reported
       $stdout.flush
       $stderr.flush
+      yield
+      nil
+    rescue IOError, SystemCallError, Timeout::Error, Net::ProtocolError => e
+      warn "the Runtime API took no answer: #{e.message}"
+      ANSWERING_FAILED
     end
   end
 end
