@@ -227,6 +227,8 @@ class Base:
     build_tools: tuple[str, ...]
     allow_expired: bool = False
     """Take the suite's Release file though its Valid-Until has passed, as where a mirror stands still."""
+    absent: Mapping[PlatformName, tuple[Literal["updates", "security"], ...]] = field(default_factory=dict)
+    """Pockets whose packages the mirrors no longer have for a platform, though their index lists them."""
 
 
 @dataclass(frozen=True, config=_STRICT)

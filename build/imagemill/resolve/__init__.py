@@ -45,7 +45,9 @@ def resolve(
     releases = releases_of(base, web, mirrors)
     debian: dict[str, dict[str, tuple[DebianPackage, ...]]] = {}
     for platform in platforms:
-        archive = read_archive(releases, platform.arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
+        archive = read_archive(
+            releases_for(base, releases, platform), platform.arch, web=web, cache=cache, mirror=mirrors.archive, say=progress
+        )
         debian[platform.arch] = _closures(archive, specs_of[platform.arch])
 
     pinned = [inputs for by_arch in (before.sets.values() if before else ()) for inputs in by_arch.values()]
@@ -112,12 +114,14 @@ def refresh(
     sources = {package.source for package in gone}
     sets = {name: dict(by_arch) for name, by_arch in lock.sets.items()}
     for platform_name in sorted(base.platforms):
-        arch = find(platform_name).arch
+        platform = find(platform_name)
+        arch = platform.arch
         specs = {
             name: row for name, row in sets_on(base, runtimes, platform_name).items() if arch in sets.get(name, {})
         }
         locked = {package.name: package for name in specs for package in sets[name][arch].debian}
-        archive = read_archive(releases, arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
+        offered = releases_for(base, releases, platform)
+        archive = read_archive(offered, arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
         moved = moving(locked, sources, archive)
         if moved == locked.keys():
             fresh = _closures(archive, specs)
@@ -195,6 +199,12 @@ def releases_of(base: Base, web: Web, mirrors: Mirrors, clock: Callable[[], floa
         for release in releases:
             check_validity(release, base.name, clock())
     return releases
+
+
+def releases_for(base: Base, releases: Sequence[Release], platform: Platform) -> list[Release]:
+    """Those of `releases` that a platform's packages can be had from."""
+    absent = {f"{base.suite}-{pocket}" for pocket in base.absent.get(str(platform), ())}
+    return [release for release in releases if release.suite not in absent]
 
 
 def _flat(lock: Lock) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:

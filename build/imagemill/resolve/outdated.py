@@ -68,6 +68,8 @@ def security(
         return []
     found: list[_Found] = []
     for platform in sorted(base.platforms):
+        if "security" in base.absent.get(platform, ()):
+            continue
         arch = platform.partition("/")[2]
         archive = read_archive(pocket, arch, web=web, cache=cache, mirror=mirrors.archive, say=say)
         found += _with_newer_build(lock, arch, archive)
