@@ -89,6 +89,8 @@ class Fingerprints:
         }
         if recipe.files:
             found["files"] = self._once(recipe.files, "", lambda: _files(recipe))
+        for module in recipe.spec.go.values():
+            found[f"go {module}"] = self._go(self.root / "build" / "bootstraps" / module)
         if recipe.spec.python:
             found["compiler"] = self._once(lock, image.runtime.name, lambda: _compilers(lock, image))
         return found
@@ -116,7 +118,11 @@ class Fingerprints:
     @cached_property
     def init(self) -> str:
         """Hash of the init's sources, without its tests, and of the version of their compiler."""
-        top = self.root / "build" / "init"
+        return self._go(self.root / "build" / "init")
+
+    @staticmethod
+    def _go(top: Path) -> str:
+        """Hash of the sources of the Go module in `top`, without its tests, and of the version of their compiler."""
         files = [path for path in top.rglob("*") if path.suffix in (".go", ".mod", ".sum", ".sh")]
         shipped = sorted(path for path in files if not path.name.endswith("_test.go"))
         rows = {path.relative_to(top).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped}

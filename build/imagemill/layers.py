@@ -19,7 +19,7 @@ from imagemill.oci import Blob
 from imagemill.platforms import Platform
 from imagemill.render import Recipe
 from imagemill.room import room
-from imagemill.toolchain import init_layer
+from imagemill.toolchain import compile_program, init_layer
 
 _INIT_SIZE = 100_000_000  # compiling, with an empty cache, takes as long as unpacking and packing so much
 _OTHER_SIZE = 5_000_000
@@ -166,6 +166,9 @@ class LayerStore:
         for path, file in job.recipe.files.items():
             mode = 0o755 if file.executable else 0o644
             made.tree[path.lstrip("/")] = Entry("file", mode, mtime=epoch, content=file.content)
+        for path, module in job.recipe.spec.go.items():
+            program = compile_program(root / "build" / "bootstraps" / module, job.platform, state / "go")
+            made.tree[path.lstrip("/")] = Entry("file", 0o755, mtime=epoch, content=program.read_bytes())
         return replace(made, epoch=epoch)
 
     def _file(self, key: str, kind: str) -> Path:

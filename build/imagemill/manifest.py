@@ -172,6 +172,8 @@ class Layer:
     """Symbolic links: path to target."""
     files: Mapping[AbsPath, RelPath] = field(default_factory=dict)
     """Files of ours: path in the image to path below build/bootstraps; directories come whole."""
+    go: Mapping[AbsPath, RelPath] = field(default_factory=dict)
+    """Go programs of ours: path in the image to the folder of the module below build/bootstraps."""
     pypi: tuple[PypiSet, ...] = ()
     npm: tuple[NpmSet, ...] = ()
     downloads: Mapping[Name, Download] = field(default_factory=dict)

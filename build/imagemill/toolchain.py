@@ -1,4 +1,4 @@
-"""The init's binaries: `build/init` compiled by the pinned Go toolchain, static, one for each architecture."""
+"""Our Go programs, compiled by the pinned Go toolchain, static, one binary for each architecture."""
 
 from __future__ import annotations
 
@@ -30,8 +30,16 @@ def init_layer(root: Path, platform: Platform, scratch: Path) -> Tree:
 
 def compile_init(root: Path, platform: Platform, scratch: Path) -> Path:
     """The init's static binary for a platform, compiled into `scratch`. Errors name what the compiler said."""
+    return compile_program(root / "build" / "init", platform, scratch)
+
+
+def compile_program(module: Path, platform: Platform, scratch: Path) -> Path:
+    """The static binary of the Go module in a folder, for a platform, compiled into `scratch`.
+
+    Raises AssembleError with what the compiler said.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
-    out = scratch / f"init-{platform.arch}"
+    out = scratch / f"{module.name}-{platform.arch}"
     env = {
         "PATH": os.defpath,
         "HOME": str(scratch),
@@ -50,7 +58,7 @@ def compile_init(root: Path, platform: Platform, scratch: Path) -> Path:
         *(go_command(), "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="),
         *("-o", str(out), "."),
     ]
-    done = subprocess.run(command, cwd=root / "build" / "init", env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=module, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise AssembleError(f"build/init does not compile for {platform}:\n{done.stderr.strip()}")
+        raise AssembleError(f"{module.parent.name}/{module.name} does not compile for {platform}:\n{done.stderr.strip()}")
     return out

@@ -46,7 +46,6 @@ def moves(version: str, platform: Platform) -> dict[str, str]:
     abi, arch, lang = f"{version}.0", _arch(platform), f"/{PREFIX}"
     multiarch = platform.multiarch
     return {
-        "/usr/bin/rake": f"{lang}/bin/rake",
         **{f"/usr/bin/{name}{version}": f"{lang}/bin/{name}" for name in _COMMANDS},
         f"/usr/include/ruby-{abi}": f"{lang}/include/ruby-{abi}",
         f"/usr/include/{multiarch}/ruby-{abi}": f"{lang}/include/ruby-{abi}/{arch}",

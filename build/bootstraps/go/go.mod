@@ -1,0 +1,3 @@
+module imagemill/bootstrap
+
+go 1.27
