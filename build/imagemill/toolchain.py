@@ -60,5 +60,7 @@ def compile_program(module: Path, platform: Platform, scratch: Path) -> Path:
     ]
     done = subprocess.run(command, cwd=module, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise AssembleError(f"{module.parent.name}/{module.name} does not compile for {platform}:\n{done.stderr.strip()}")
+        raise AssembleError(
+            f"{module.parent.name}/{module.name} does not compile for {platform}:\n{done.stderr.strip()}"
+        )
     return out

@@ -102,7 +102,9 @@ def _with_settings(path: str, entry: Entry, abi: str, platform: Platform) -> Ent
     rules = [
         (rf'(?m)^(  CONFIG\["{name}"\] = ).*$', rf'\g<1>"{value.format(**words)}"') for name, value in _SETTINGS.items()
     ]
-    rules.append((r'(?m)^(  TOPDIR = File\.dirname\(__FILE__\)\.chomp!\()"[^"]*"', rf'\1"/lib/ruby/{abi}/{words["arch"]}"'))
+    rules.append(
+        (r'(?m)^(  TOPDIR = File\.dirname\(__FILE__\)\.chomp!\()"[^"]*"', rf'\1"/lib/ruby/{abi}/{words["arch"]}"')
+    )
     rules.append((r'(?m)^(  CONFIG\["prefix"\] = \(TOPDIR \|\| DESTDIR \+ )"[^"]*"', rf'\1"/{PREFIX}"'))
     for rule, new in rules:
         text, count = re.subn(rule, new, text)

@@ -46,7 +46,12 @@ def resolve(
     debian: dict[str, dict[str, tuple[DebianPackage, ...]]] = {}
     for platform in platforms:
         archive = read_archive(
-            releases_for(base, releases, platform), platform.arch, web=web, cache=cache, mirror=mirrors.archive, say=progress
+            releases_for(base, releases, platform),
+            platform.arch,
+            web=web,
+            cache=cache,
+            mirror=mirrors.archive,
+            say=progress,
         )
         debian[platform.arch] = _closures(archive, specs_of[platform.arch])
 
