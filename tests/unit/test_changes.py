@@ -27,8 +27,9 @@ def git(root: Path, *arguments: str) -> None:
 @pytest.fixture
 def repository(checkout: Path) -> Path:
     """A repository with one commit, of a checkout with two runtimes."""
-    for manifest in (checkout / "runtimes").glob("nodejs*.yaml"):
-        manifest.unlink()
+    for manifest in (checkout / "runtimes").glob("*.yaml"):
+        if manifest.stem not in ("provided.al2023", "python3.13"):
+            manifest.unlink()
     (checkout / "requirements").mkdir()
     (checkout / "requirements" / "images.txt").write_text("click==8.1\nisal==1.9.1 \\\n")
     git(checkout, "init", "-q", "-b", "main")

@@ -29,7 +29,7 @@ NAME = "python3.13-debian"
 def build(place: Path, words: list[str], engine: str = "embedded", platforms: tuple[str, ...] = ()) -> Dist:
     dist = Dist(place / "dist")
     factory = Factory(Paths(ROOT, place / "state"), dist, Silent(), engine=engine)
-    lock_of = {"debian-trixie": Effective(read(ROOT / "runtimes/lock/debian-trixie.json"))}
+    lock_of = {path.stem: Effective(read(path)) for path in (ROOT / "runtimes" / "lock").glob("*.json")}
     stale, _ = factory.pending(select(plan(load(ROOT)), words), lock_of, platforms)
     factory.make(stale, lock_of, platforms=platforms)
     return dist

@@ -21,7 +21,11 @@ NAMES = [image.name for image in IMAGES]
 
 def test_each_runtime_has_three_variants_on_its_base() -> None:
     assert {"python3.13-debian", "build-python3.13-debian", "serve-python3.13-debian"} <= set(NAMES)
-    assert len(set(NAMES)) == len(NAMES) == 3 * len(load(ROOT).runtimes)
+    assert (
+        len(set(NAMES))
+        == len(NAMES)
+        == 3 * len([one for one in load(ROOT).runtimes.values() if one.bases["debian"].base])
+    )
 
 
 def test_the_default_base_has_the_short_tag() -> None:
