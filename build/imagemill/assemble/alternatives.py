@@ -34,10 +34,11 @@ _XZ |= {
     "/usr/bin/lzfgrep": "/usr/bin/xzfgrep",
 }
 
-# source: the postinst of each package, Debian trixie
+# source: the postinst of each package, Debian trixie and bullseye
 TABLE: Mapping[str, tuple[Alternative, ...]] = {
     "automake": (
         _one("/usr/bin/automake", "/usr/bin/automake-1.17", 35, {"/usr/bin/aclocal": "/usr/bin/aclocal-1.17"}),
+        _one("/usr/bin/automake", "/usr/bin/automake-1.16", 34, {"/usr/bin/aclocal": "/usr/bin/aclocal-1.16"}),
     ),
     "clang": (
         _one("/usr/bin/c++", "/usr/bin/clang++", 10),
