@@ -7,13 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from stage import Open, call, first, said
+from stage import IMAGES, Open, call, first, said
 
 from imagemill.plan import Image
 
 pytestmark = pytest.mark.engine
 
-PYTHON, NODE = first("run", "python"), first("run", "nodejs")
+PYTHON = first("run", "python")
+NODE22, NODE24 = (next(image for image in IMAGES if name in image.tags) for name in ("nodejs22.x", "nodejs24.x"))
 
 Span = tuple[int, float, float]
 
@@ -50,7 +51,11 @@ def test_a_queue_serves_one_after_another(stay_open: Open) -> None:
 @pytest.mark.parametrize(
     ("image", "processes"),
     # Python forks a worker for each event; one thread of Node.js takes them all.
-    [pytest.param(PYTHON, 3, id="python"), pytest.param(NODE, 1, id="nodejs")],
+    [
+        pytest.param(PYTHON, 3, id="python"),
+        pytest.param(NODE22, 1, id="nodejs22.x"),
+        pytest.param(NODE24, 1, id="nodejs24.x"),
+    ],
 )
 def test_one_runtime_takes_several_events(image: Image, processes: int, stay_open: Open) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "3", "AWS_LAMBDA_NODEJS_WORKER_COUNT": "1"}
