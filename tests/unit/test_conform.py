@@ -63,7 +63,8 @@ def failing(found: list[Finding]) -> set[str]:
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
 @pytest.mark.parametrize("name", sorted(IMAGES))
 def test_the_good_image_passes(name: str, platform: str, tmp_path: Path) -> None:
-    about = subject(name, platform)
+    about = replace(subject(name, platform), examples=tmp_path / "examples")
+    (tmp_path / "examples" / about.image.runtime.example.directory).mkdir(parents=True)  # some are compiled first
     image = make(about)
     layout = write_layout(tmp_path, image.config, [image.tree])
     with Layers(tmp_path / "scratch") as layers:
@@ -73,6 +74,13 @@ def test_the_good_image_passes(name: str, platform: str, tmp_path: Path) -> None
     assert all(finding.source for finding in found)
     skipped = {finding.check for finding in found if finding.status == "skip"}
     assert skipped == (set() if about.image.variant == "run" else {"running.example"})
+
+
+def test_an_example_that_is_not_compiled_is_skipped(tmp_path: Path) -> None:
+    about = replace(subject("go1.x-debian"), examples=tmp_path)
+    [found] = [one for one in findings(tmp_path, make(about), about) if one.check == "running.example"]
+    assert (found.status, found.found) == ("skip", "examples/go/out is not there")
+    assert "examples/go/README.md" in found.remedy
 
 
 def test_packages_that_were_resolved_again_are_told_and_fail_nothing(tmp_path: Path) -> None:

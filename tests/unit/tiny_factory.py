@@ -26,7 +26,7 @@ from imagemill.plan import plan, select
 from imagemill.progress import Silent
 
 ROOT = Path(__file__).parents[2]
-LOCK = {"debian-trixie": Effective(read(ROOT / "runtimes/lock/debian-trixie.json"))}
+LOCK = {path.stem: Effective(read(path)) for path in ROOT.glob("runtimes/lock/*.json")}
 IMAGES = plan(load(ROOT))
 
 

@@ -65,11 +65,13 @@ def example(view: View, subject: Subject) -> Iterator[Finding]:
         reason = _NO_RUNNER if not view.can_run else "no directory of examples is given"
         yield skipped(subject, name, reason, source=source, remedy=_SET_UP if not view.can_run else "")
         return
-    done = _run(
-        view,
-        [function.handler, function.event],
-        task_dir=subject.examples / function.directory,
-    )
+    task_dir = subject.examples / function.directory
+    if not task_dir.is_dir():  # the compiled form of an example, which no checkout holds
+        reason = f"examples/{function.directory} is not there"
+        folder = function.directory.partition("/")[0]
+        yield skipped(subject, name, reason, source=source, remedy=f"compile it as examples/{folder}/README.md says")
+        return
+    done = _run(view, [function.handler, function.event], task_dir=task_dir)
     yield from verdict(
         subject,
         name,
