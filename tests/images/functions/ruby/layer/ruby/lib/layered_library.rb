@@ -2,5 +2,5 @@
 
 # A library as a layer brings it in ruby/lib.
 module LayeredLibrary
-  NAME = 'library'
+  NAME = 'a library of a layer'
 end

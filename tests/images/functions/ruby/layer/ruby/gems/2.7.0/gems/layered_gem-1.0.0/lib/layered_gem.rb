@@ -2,5 +2,5 @@
 
 # A gem as a layer brings it in ruby/gems.
 module LayeredGem
-  NAME = 'gem'
+  NAME = 'a gem of a layer'
 end
