@@ -245,12 +245,17 @@ class Offer:
 
 @dataclass(frozen=True, config=_STRICT)
 class Example:
-    """A function in `examples/` that conformance runs in the image."""
+    """A function in `examples/` that conformance runs in the image.
+
+    `build` is the shell command that compiles it, in the build image with `directory`'s parent at /var/task; what it
+    makes lies in `directory`. Empty where the sources are what runs.
+    """
 
     directory: RelPath
     handler: str
     event: str
     result: str
+    build: str = ""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -18,12 +18,14 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore import UNSIGNED
 from botocore.config import Config
 
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import containers
 from imagemill.load import load
+from imagemill.manifest import Runtime
 from imagemill.plan import Image, current, plan
 from imagemill.platforms import Platform, native
 from imagemill.workshop import Workshop, local_name
@@ -52,6 +54,7 @@ class Loaded:
 
     def __init__(self, workshop: Workshop, runner: containers.Runner, artifacts: Mapping[str, Artifact]) -> None:
         self._workshop, self._runner, self._artifacts = workshop, runner, artifacts
+        self._compiled: set[str] = set()
 
     def __call__(self, image: Image, platform: Platform | None = None) -> str:
         platform = platform or native()
@@ -60,7 +63,27 @@ class Loaded:
                 pytest.fail(obstacle)
             pytest.skip(obstacle)
         self._workshop.load(self._runner, [self._artifacts[image.name]], platform)
+        if image.variant != "build" and image.runtime.family not in self._compiled:
+            self._compiled.add(image.runtime.family)
+            self._compile(image.runtime)
         return local_name(image.tags[-1], platform)
+
+    def _compile(self, runtime: Runtime) -> None:
+        """Make what is called from sources in `examples` and in `functions`, in a build image of the language."""
+        example = ROOT / "examples" / runtime.example.directory
+        cases = FUNCTIONS / runtime.family / "cases.yaml"
+        table = yaml.safe_load(cases.read_text(encoding="utf-8")) if cases.exists() else {}
+        for folder, command in ((example.parent, runtime.example.build), (cases.parent, table.get("build", ""))):
+            if command:
+                done = self._runner.run(
+                    self(first("build", runtime.family)),
+                    args=["sh", "-ec", command],
+                    mounts=[containers.Mount(folder, "/var/task", read_only=False)],
+                    env={"HOME": "/tmp"},
+                    network="none",
+                    timeout=5 * DURATION,
+                )
+                assert done.code == 0, f"{command}\n{done.stderr.decode(errors='replace')}"
 
 
 def first(variant: str, family: str) -> Image:

@@ -72,10 +72,14 @@ def test_single_shot(image: Image, runner: containers.Runner, loaded: Loaded) ->
     run_example(runner, loaded(image), image, native())
 
 
-@pytest.mark.parametrize("image", RUN, ids=label)
-def test_single_shot_on_the_foreign_architecture(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
-    for platform in FOREIGN:
-        run_example(runner, loaded(image, platform), image, platform)
+@pytest.mark.parametrize(
+    ("image", "platform"),
+    [pytest.param(i, p, id=label(i)) for i in RUN for p in FOREIGN if str(p) in i.platforms],
+)
+def test_single_shot_on_the_foreign_architecture(
+    image: Image, platform: Platform, runner: containers.Runner, loaded: Loaded
+) -> None:
+    run_example(runner, loaded(image, platform), image, platform)
 
 
 @pytest.mark.parametrize("image", RUN, ids=label)
@@ -178,13 +182,15 @@ def test_build_images_compile(image: Image, runner: containers.Runner, loaded: L
     cc -o cc.out a.c && ./cc.out
     printf '#include <iostream>\\nint main() { std::cout << "made\\\\n"; }\\n' > b.cc
     c++ -o b.out b.cc && ./b.out
-    sam --version >&2; aws --version >&2; docker --version >&2; cmake --version >&2; git --version >&2
+    sam --version >&2; aws --version >&2; cmake --version >&2; git --version >&2
     command -v lambda-builders >&2
     """
+    if "docker" in image.base.build_tools:
+        script += "docker --version >&2\n"
     done = runner.run(loaded(image), args=["bash", "-c", script], network="none", timeout=300)
     assert (done.code, done.stdout) == (0, b"made\n" * 4), done.stderr.decode()
     assert b"SAM CLI, version" in done.stderr
-    assert b"aws-cli/2" in done.stderr
+    assert (b"aws-cli/1" if image.base.suite == "bullseye" else b"aws-cli/2") in done.stderr
 
 
 EXTENSION = {
