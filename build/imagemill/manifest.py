@@ -263,7 +263,7 @@ class Runtime:
     """One Lambda runtime identifier."""
 
     name: Name
-    family: Literal["python", "nodejs", "ruby", "go", "provided"]
+    family: Literal["python", "nodejs", "ruby", "java", "go", "provided"]
     released: datetime.date
     platforms: Platforms
     bases: Annotated[Mapping[Name, Offer], Field(min_length=1)]
