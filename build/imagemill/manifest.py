@@ -156,11 +156,24 @@ class Download:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Suite:
+    """Packages taken from another suite than the base's own; what they need comes from the base's where it has it."""
+
+    packages: Annotated[tuple[DebianName, ...], Field(min_length=1)]
+    """These, and those that the base's suite does not have at all; a dependency that must be newer is named too."""
+    pockets: tuple[Literal["updates", "security"], ...] = ()
+    allow_expired: bool = False
+    """Take the suite's Release file though its Valid-Until has passed, as where a mirror stands still."""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Layer:
     """What one layer is made of. Everything in it comes from the lock or from `build/bootstraps`."""
 
     packages: tuple[DebianName, ...] = ()
     """Debian packages; their dependencies come along."""
+    suites: Mapping[Name, Suite] = field(default_factory=dict)
+    """Packages that come from other suites, by suite: for all layers on the same base, as a lock has one version."""
     without: tuple[DebianName, ...] = ()
     """Dependencies cut from the closure on purpose; the toolchain of build images brings a base's back."""
     move: Mapping[AbsPath, AbsPath] = field(default_factory=dict)

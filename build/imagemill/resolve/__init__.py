@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, Loc
 from imagemill.manifest import Base, Layer, Runtime
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import Platform, find
-from imagemill.resolve import download, npm, pypi
+from imagemill.resolve import download, npm, pypi, suites
 from imagemill.resolve.debian import Archive, Release, check_validity, read_archive, read_releases
 from imagemill.resolve.renewal import moving, renewed
 from imagemill.web import Web
@@ -43,6 +43,7 @@ def resolve(
     platforms = [find(name) for name in sorted(base.platforms)]
     specs_of = {platform.arch: sets_on(base, runtimes, str(platform)) for platform in platforms}
     releases = releases_of(base, web, mirrors)
+    others = _others_of(specs_of.values(), web, mirrors)
     debian: dict[str, dict[str, tuple[DebianPackage, ...]]] = {}
     for platform in platforms:
         archive = read_archive(
@@ -53,6 +54,7 @@ def resolve(
             mirror=mirrors.archive,
             say=progress,
         )
+        archive = suites.with_others(archive, others, web=web, cache=cache, mirrors=mirrors, say=progress)
         debian[platform.arch] = _closures(archive, specs_of[platform.arch])
 
     pinned = [inputs for by_arch in (before.sets.values() if before else ()) for inputs in by_arch.values()]
@@ -94,7 +96,8 @@ def resolve(
     names = list(dict.fromkeys(name for specs in specs_of.values() for name in specs))
     with ThreadPoolExecutor(_AT_ONCE) as pool:  # they mostly wait for registries
         sets = dict(zip(names, pool.map(inputs, names), strict=True))
-    dates = {release.suite: release.date for release in releases}
+    everywhere = [*releases, *(release for other in others for release in other.releases)]
+    dates = {release.suite: release.date for release in everywhere}
     return Lock(base.name, max(dates.values()), dates, sets, unavailable)
 
 
@@ -116,6 +119,7 @@ def refresh(
     """
     web = Web(mirrors)
     releases = releases_of(base, web, mirrors)
+    others = _others_of([sets_on(base, runtimes, platform) for platform in base.platforms], web, mirrors)
     sources = {package.source for package in gone}
     sets = {name: dict(by_arch) for name, by_arch in lock.sets.items()}
     for platform_name in sorted(base.platforms):
@@ -127,6 +131,7 @@ def refresh(
         locked = {package.name: package for name in specs for package in sets[name][arch].debian}
         offered = releases_for(base, releases, platform)
         archive = read_archive(offered, arch, web=web, cache=cache, mirror=mirrors.archive, say=progress)
+        archive = suites.with_others(archive, others, web=web, cache=cache, mirrors=mirrors, say=progress)
         moved = moving(locked, sources, archive)
         if moved == locked.keys():
             fresh = _closures(archive, specs)
@@ -197,12 +202,10 @@ def _closures(archive: Archive, specs: Mapping[str, tuple[Layer, tuple[str, ...]
 
 def releases_of(base: Base, web: Web, mirrors: Mirrors, clock: Callable[[], float] = time.time) -> list[Release]:
     """What the base's suite and its pockets are now, their signatures and dates checked."""
-    setting = mirrors.environ.get("IMAGEMILL_DEBIAN_KEYRING")
-    keyring = Path(setting) if setting else None
-    releases = read_releases(base.suite, base.pockets, web=web, mirror=mirrors.archive, keyring=keyring)
+    releases = read_releases(base.suite, base.pockets, web=web, mirror=mirrors.archive, keyring=_keyring(mirrors))
     if not base.allow_expired:
         for release in releases:
-            check_validity(release, base.name, clock())
+            check_validity(release, f"runtimes/bases/{base.name}.yaml", clock())
     return releases
 
 
@@ -210,6 +213,19 @@ def releases_for(base: Base, releases: Sequence[Release], platform: Platform) ->
     """Those of `releases` that a platform's packages can be had from."""
     absent = {f"{base.suite}-{pocket}" for pocket in base.absent.get(str(platform), ())}
     return [release for release in releases if release.suite not in absent]
+
+
+def _others_of(
+    specs_of: Iterable[Mapping[str, tuple[Layer, tuple[str, ...]]]], web: Web, mirrors: Mirrors
+) -> list[suites.Other]:
+    """The other suites that layers take packages from, as they are now."""
+    wanted = suites.wanted(spec for specs in specs_of for spec, _ in specs.values())
+    return suites.read(wanted, web=web, mirrors=mirrors, keyring=_keyring(mirrors), now=time.time())
+
+
+def _keyring(mirrors: Mirrors) -> Path | None:
+    setting = mirrors.environ.get("IMAGEMILL_DEBIAN_KEYRING")
+    return Path(setting) if setting else None
 
 
 def _flat(lock: Lock) -> dict[tuple[str, str], tuple[str, frozenset[str]]]:

@@ -119,17 +119,18 @@ def read_releases(
     return releases
 
 
-def check_validity(release: Release, base: str, now: float) -> None:
+def check_validity(release: Release, where: str, now: float) -> None:
     """Raise FetchError for a Release whose Valid-Until has passed; `now` is in seconds since 1970.
 
-    An old index is still signed: whoever serves it can hide security updates for as long as nobody looks.
+    `where` is the manifest that names the suite. An old index is still signed: whoever serves it can hide security
+    updates for as long as nobody looks.
     """
     until = re.search(r"^Valid-Until: (.*)$", release.text, re.MULTILINE)
     if until is not None and _date(until[1], release.suite) < now:
         raise FetchError(
             f"{release.suite}: the mirror's Release is no longer valid: it was until {until[1]}",
             "use a mirror that is up to date, look at this machine's clock, or, for a suite that is known to stand "
-            f"still, set 'allow_expired: true' in runtimes/bases/{base}.yaml",
+            f"still, set 'allow_expired: true' in {where}",
         )
 
 
@@ -150,12 +151,17 @@ def read_archive(
             known = candidates.get(candidate.package.name)
             if known is None or compare(candidate.package.version, known.package.version) > 0:
                 candidates[candidate.package.name] = candidate
+    return Archive(releases[0].suite, arch, candidates, providers_of(candidates.values()))
+
+
+def providers_of(candidates: Iterable[Candidate]) -> dict[str, list[tuple[str, str]]]:
+    """Virtual name -> the packages that provide it, each with the version provided or ""."""
     providers: dict[str, list[tuple[str, str]]] = {}
-    for candidate in candidates.values():
+    for candidate in candidates:
         for group in groups(candidate.provides):
             for virtual, _, version in group:
                 providers.setdefault(virtual, []).append((candidate.package.name, version))
-    return Archive(releases[0].suite, arch, candidates, providers)
+    return providers
 
 
 def read_release(signed: bytes, suite: str, keyring: Path | None) -> str:
