@@ -156,6 +156,18 @@ class Download:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Jar:
+    """A Java program of ours, compiled when the layer is made: for Java 8, so that one jar serves every later one."""
+
+    sources: RelPath
+    """The folder of its sources, below build/bootstraps."""
+    compiler: Name
+    """The runtime whose build packages have the JDK."""
+    against: tuple[AbsPath, ...] = ()
+    """Jars of the layer, given before this one or by packages, whose classes it uses."""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Suite:
     """Packages taken from another suite than the base's own; what they need comes from the base's where it has it."""
 
@@ -177,7 +189,10 @@ class Layer:
     without: tuple[DebianName, ...] = ()
     """Dependencies cut from the closure on purpose; the toolchain of build images brings a base's back."""
     move: Mapping[AbsPath, AbsPath] = field(default_factory=dict)
-    """Paths of packages that live elsewhere in the image; the rest of these packages stays where it is."""
+    """Paths of packages that live elsewhere in the image; the rest of these packages stays where it is.
+
+    `{arch}` (amd64) and `{multiarch}` (x86_64-linux-gnu) in a path stand for these words.
+    """
     drop: tuple[str, ...] = ()
     """Globs of paths to leave out."""
     directories: Mapping[AbsPath, Directory] = field(default_factory=dict)
@@ -187,6 +202,8 @@ class Layer:
     """Files of ours: path in the image to path below build/bootstraps; directories come whole."""
     go: Mapping[AbsPath, RelPath] = field(default_factory=dict)
     """Go programs of ours: path in the image to the folder of the module below build/bootstraps."""
+    jars: Mapping[AbsPath, Jar] = field(default_factory=dict)
+    """Java programs of ours, by their path in the image."""
     pypi: tuple[PypiSet, ...] = ()
     npm: tuple[NpmSet, ...] = ()
     downloads: Mapping[Name, Download] = field(default_factory=dict)

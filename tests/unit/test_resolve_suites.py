@@ -73,7 +73,7 @@ def test_a_package_that_the_other_suite_lacks(both: Server, tmp_path: Path, base
 
 def test_a_suite_that_has_expired(both: Server, tmp_path: Path, base: Base) -> None:
     both.files["/debian/dists/sid/InRelease"] += b"Valid-Until: Sat, 04 Jan 2020 00:00:00 UTC\n"
-    with pytest.raises(FetchError, match="sid: .* no longer valid") as caught:
+    with pytest.raises(FetchError, match=r"sid: .* no longer valid") as caught:
         locked(both, tmp_path, base, "jre")
     assert "set 'allow_expired: true' in the manifest that names sid" in caught.value.remedy
     assert versions(locked(both, tmp_path, base, "jre", allow_expired=True))["jre"] == "8"

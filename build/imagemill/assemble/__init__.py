@@ -45,7 +45,10 @@ def assemble(
         if package.architecture not in (platform.arch, "all"):
             raise AssembleError(f"{package.name} is for {package.architecture}, not {platform.arch}", "lock it anew")
     globs = layout.Globs((*base.drop, *spec.drop))
-    move = {old.replace("{multiarch}", platform.multiarch): new for old, new in spec.move.items()}
+    move = {
+        old.replace("{multiarch}", platform.multiarch).replace("{arch}", platform.arch): new
+        for old, new in spec.move.items()
+    }
     if spec.ruby:
         move = ruby.moves(spec.ruby, platform) | move
     kept = [layout.place(package.tree, move, globs) for package in packages]
