@@ -2,6 +2,7 @@ package imagemill.client;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Set;
@@ -101,7 +102,7 @@ final class Failure extends RuntimeException {
         return message + ": " + type + "\n" + trace + "\n";
     }
 
-    /** The same throwable without the frames of this runtime and what is below them, and its causes likewise. */
+    /** The same throwable without the frames from this runtime on, and its causes likewise. */
     private static Throwable trimmed(Throwable thrown) {
         Set<Throwable> done = Collections.newSetFromMap(new IdentityHashMap<>());
         for (Throwable one = thrown; one != null && done.add(one); one = one.getCause()) {
@@ -110,19 +111,9 @@ final class Failure extends RuntimeException {
             while (end < frames.length && !frames[end].getClassName().startsWith(OURS)) {
                 end++;
             }
-            // reflection is how this runtime calls a method
-            while (end > 0 && end < frames.length && reflective(frames[end - 1].getClassName())) {
-                end--;
-            }
-            one.setStackTrace(java.util.Arrays.copyOf(frames, end));
+            one.setStackTrace(Arrays.copyOf(frames, end));
         }
         return thrown;
-    }
-
-    private static boolean reflective(String name) {
-        return name.startsWith("java.lang.reflect.")
-                || name.startsWith("jdk.internal.reflect.")
-                || name.startsWith("sun.reflect.");
     }
 
     /** A JSON string. An error must get out even where Jackson cannot be loaded any more. */

@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -87,7 +88,7 @@ final class RuntimeApi {
             if (body == null) {
                 out.write(start);
             } else if (length < 8192) { // one packet
-                byte[] both = java.util.Arrays.copyOf(start, start.length + length);
+                byte[] both = Arrays.copyOf(start, start.length + length);
                 System.arraycopy(body, 0, both, start.length, length);
                 out.write(both);
             } else {
