@@ -6,29 +6,24 @@ compiled once, by the interpreter of this machine's architecture, and kept by th
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from imagemill.assemble import deb
+from imagemill.assemble import native
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
 from imagemill.lock import DebianPackage
-from imagemill.platforms import native as native_platform
 
-_NEEDED = re.compile(
-    r"usr/bin/python3\.\d+|usr/lib/python3\.\d+/.*|usr/lib/[^/]+-linux-gnu/[^/]*\.so[^/]*|usr/lib64/.*"
-)
+_NEEDED = re.compile(rf"usr/bin/python3\.\d+|usr/lib/python3\.\d+/.*|{native.LIBRARIES}")
 
 # reads a JSON list of [source, path in the image, result]; unchecked-hash: no time stamp in it, and no look at
 # the source when it is imported. Files that are no Python of this version (templates, tests) are left out.
@@ -70,7 +65,7 @@ class NativePython:
         names = {path: self._name(path, entry) for path, entry in modules.items() if entry.kind == "file"}
         store = self.cache / "pyc"
         store.mkdir(parents=True, exist_ok=True)
-        with _locked(self.cache / "lock"):  # what another process compiles for another architecture is shared
+        with native.locked(self.cache / "lock"):  # what another process compiles for another architecture is shared
             missing = [path for path, name in names.items() if not (store / name).exists()]
             if missing:
                 self._compile([(modules[path], path, names[path]) for path in missing], store)
@@ -90,7 +85,7 @@ class NativePython:
         is the same for every architecture, so this machine's interpreter can tell what to look for. Raises
         AssembleError when `program` does not hold it once, or has no room for the new one.
         """
-        with _locked(self.cache / "lock"):
+        with native.locked(self.cache / "lock"):
             answer = json.loads(self._run(self._root(), _FREEZE, [module, source]))
         old, new = map(bytes.fromhex, answer)
         if program.count(old) != 1 or len(new) > len(old):
@@ -104,7 +99,7 @@ class NativePython:
     @cached_property
     def _compiler(self) -> str:
         """What decides on the bytes of a .pyc: CPython itself, without the libraries that it stands on."""
-        return _hash(package.sha256 for package in self.packages if "python" in package.name)
+        return native.hashed(package.sha256 for package in self.packages if "python" in package.name)
 
     @cached_property
     def _version(self) -> str:
@@ -136,13 +131,9 @@ class NativePython:
                 result.replace(store / name)
 
     def _run(self, root: Path, script: str, question: object) -> bytes:
-        platform = native_platform()
-        libraries = [root / "usr" / "lib" / platform.multiarch, root / "usr" / "lib64"]
-        loader = next((path / Path(platform.loader).name for path in libraries if path.exists()), libraries[0])
-        python = root / "usr" / "bin" / f"python{self._version}"
-        command = [str(loader), "--library-path", ":".join(map(str, libraries)), str(python), "-S", "-s"]
+        program = root / "usr" / "bin" / f"python{self._version}"
+        command = [*native.command(root, program), "-S", "-s"]
         environment = {"PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
-        remedy = "on a file system mounted noexec it cannot run: build in another directory"
         try:
             done = subprocess.run(
                 [*command, "-c", script],
@@ -152,40 +143,12 @@ class NativePython:
                 check=False,
             )
         except OSError as error:
-            raise AssembleError(f"{loader} does not start: {error}", remedy) from None
+            raise AssembleError(f"{command[0]} does not start: {error}", native.REMEDY) from None
         if done.returncode:
             problem = done.stderr.decode(errors="replace").strip()[-2000:]
-            raise AssembleError(f"the interpreter in {root} fails:\n{problem}", remedy)
+            raise AssembleError(f"the interpreter in {root} fails:\n{problem}", native.REMEDY)
         return done.stdout
 
     def _root(self) -> Path:
         """The interpreter, unpacked as far as it is needed; made once."""
-        root = self.cache / f"root-{_hash(package.sha256 for package in self.packages)[:16]}"
-        if root.exists():
-            return root
-        with tempfile.TemporaryDirectory(dir=self.cache) as folder:
-            staging = Path(folder, "root")
-            staging.mkdir()
-            unpacked = deb.unpack_all([self.path_of(package) for package in self.packages], Path(folder, "spool"))
-            for path, entry in (pair for package in unpacked for pair in package.tree.items()):
-                if _NEEDED.fullmatch(path) and entry.kind in ("file", "symlink"):
-                    place = staging / path
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    if entry.kind == "file":
-                        place.write_bytes(entry.read())
-                        place.chmod(0o755 if entry.mode & 0o111 else 0o644)
-                    else:
-                        place.symlink_to(entry.target)
-            staging.rename(root)
-        return root
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _hash(words: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(words)).encode()).hexdigest()
+        return native.unpacked(self.packages, self.path_of, self.cache, _NEEDED)
