@@ -10,13 +10,14 @@ from pathlib import Path
 from imagemill import graph, recompress
 from imagemill import lock as locks
 from imagemill.aging import Effective
+from imagemill.assemble import java
 from imagemill.assemble.compression import GZIP, Compression
 from imagemill.crew import Crew
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import LockError
 from imagemill.fetch import Cache
-from imagemill.fingerprint import database_sets
+from imagemill.fingerprint import compiler_sets, database_sets
 from imagemill.floor import BuildFailed, Floor, Result
 from imagemill.layers import Job, LayerStore, Order, craft, grown
 from imagemill.limits import MOST, Limits
@@ -203,14 +204,8 @@ class Factory:
             )
             return Job(key, recipe, platform, image.base, locks.Inputs(), below, epoch=self._epoch)
         inputs = lock.inputs(recipe.set, platform.arch) if recipe.set else locks.Inputs()
-        interpreter: tuple[locks.DebianPackage, ...] = ()
-        if recipe.spec.python:
-            here = native().arch
-            interpreter = (
-                *lock.inputs(image.base.name, here).debian,
-                *lock.inputs(image.runtime.name, here).debian,
-            )
-        return Job(key, recipe, platform, image.base, inputs, (), interpreter, self._epoch)
+        runs = _compiler(image, recipe, lock)
+        return Job(key, recipe, platform, image.base, inputs, (), runs, self._epoch)
 
     def _crew(self, size: int) -> Crew:
         return Crew(size, craft, grown)
@@ -253,6 +248,17 @@ class Factory:
         return Artifact(
             image.name, image.tags, index.digest, index.size, built, wanted, self._engine, effective.state, parts
         )
+
+
+def _compiler(image: Image, recipe: Recipe, lock: Lock) -> tuple[locks.DebianPackage, ...]:
+    """The packages, of this machine's architecture, of what compiles parts of the layer."""
+    here = native().arch
+    if recipe.spec.python:
+        return *lock.inputs(image.base.name, here).debian, *lock.inputs(image.runtime.name, here).debian
+    if recipe.spec.jars:
+        sets = [image.base.name, *(name for jar in recipe.spec.jars.values() for name in compiler_sets(jar.compiler))]
+        return java.compiler([package for name in sets for package in lock.inputs(name, here).debian])
+    return ()
 
 
 def _chosen(image: Image, platforms: Sequence[str]) -> list[str]:

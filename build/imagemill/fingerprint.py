@@ -91,6 +91,9 @@ class Fingerprints:
             found["files"] = self._once(recipe.files, "", lambda: _files(recipe))
         for module in recipe.spec.go.values():
             found[f"go {module}"] = self._go(self.root / "build" / "bootstraps" / module)
+        if recipe.sources:
+            found["sources"] = self._once(recipe.sources, "", recipe.source_hashes)
+            found["compiler"] = self._once(lock, f"{recipe.set} jars", lambda: _java_compilers(lock, recipe))
         if recipe.spec.python:
             found["compiler"] = self._once(lock, image.runtime.name, lambda: _compilers(lock, image))
         return found
@@ -137,6 +140,11 @@ def database_sets(image: Image) -> tuple[str, ...]:
     return base, runtime
 
 
+def compiler_sets(runtime: str) -> tuple[str, str]:
+    """The sets that have the JDK of a runtime's build image."""
+    return runtime, f"{runtime}/build"
+
+
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """The parts that are not what they were, sorted."""
     return sorted(part for part in before.keys() | now.keys() if before.get(part) != now.get(part))
@@ -151,6 +159,13 @@ def _pins(inputs: Inputs) -> Any:
 
 def _files(recipe: Recipe) -> Any:
     return {path: [hashlib.sha256(f.content).hexdigest(), f.executable] for path, f in recipe.files.items()}
+
+
+def _java_compilers(lock: Lock, recipe: Recipe) -> Any:
+    """The JDK's packages of all architectures: what compiles here is this machine's own, for every platform."""
+    sets = sorted({jdk_set for jar in recipe.spec.jars.values() for jdk_set in compiler_sets(jar.compiler)})
+    packages = [one for name in sets for inputs in lock.sets.get(name, {}).values() for one in inputs.debian]
+    return sorted({(one.name, one.version) for one in packages if one.name.startswith("openjdk-")})
 
 
 def _compilers(lock: Lock, image: Image) -> Any:

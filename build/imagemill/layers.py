@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagemill.assemble import OUR_EPOCH, Assembled, NativePython, assemble, dpkg, tarball
+from imagemill.assemble import OUR_EPOCH, Assembled, NativePython, assemble, dpkg, java, tarball
 from imagemill.fetch import Cache
 from imagemill.filetree import Entry
 from imagemill.limits import MOST
@@ -39,7 +39,7 @@ class Job:
     inputs: Inputs
     below: tuple[str, ...] = ()
     native: tuple[DebianPackage, ...] = ()
-    """Packages of this machine's own architecture that run the layer's interpreter."""
+    """Packages of this machine's own architecture that compile parts of the layer."""
     epoch: int | None = None
     """SOURCE_DATE_EPOCH, where it is set: no time in the layer is later."""
 
@@ -160,9 +160,14 @@ class LayerStore:
             base=job.base,
             path_of=cache.item,
             scratch=scratch,
-            native=NativePython(job.native, cache.item, state / "python") if job.native else None,
+            native=NativePython(job.native, cache.item, state / "python") if job.recipe.spec.python else None,
         )
         epoch = made.epoch or OUR_EPOCH
+        jdk = java.NativeJava(job.native, cache.item, state / "java")
+        for path, jar in job.recipe.spec.jars.items():
+            sources = {name: file.content for name, file in job.recipe.sources[path].items()}
+            content = jdk.jar(sources, [java.content(made.tree, other) for other in jar.against])
+            made.tree[path.lstrip("/")] = Entry("file", mtime=epoch, content=content)
         for path, file in job.recipe.files.items():
             mode = 0o755 if file.executable else 0o644
             made.tree[path.lstrip("/")] = Entry("file", mode, mtime=epoch, content=file.content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,22 @@ class Recipe:
     set: str
     spec: Layer
     files: Mapping[str, File]
+    sources: Mapping[str, Mapping[str, File]] = field(default_factory=dict)
+    """Sources of the layer's jars: path of the jar -> path below its folder -> file."""
 
     def summary(self) -> dict[str, Any]:
         """The recipe for people and goldens: only what is set, and the hashes of our files."""
         spec = {key: value for key, value in asdict(self.spec).items() if value}
         files = {path: hashlib.sha256(f.content).hexdigest() for path, f in sorted(self.files.items())}
-        return {"name": self.name, "kind": self.kind, "set": self.set, "spec": spec, "files": files}
+        found = {"name": self.name, "kind": self.kind, "set": self.set, "spec": spec, "files": files}
+        return {**found, "sources": self.source_hashes()} if self.sources else found
+
+    def source_hashes(self) -> dict[str, dict[str, str]]:
+        """The hash of every source of every jar."""
+        return {
+            jar: {path: hashlib.sha256(file.content).hexdigest() for path, file in sorted(files.items())}
+            for jar, files in sorted(self.sources.items())
+        }
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,8 @@ class Renderer:
                 spec, name = image.offer.build, f"{runtime}/build"
             case _:
                 raise RenderError(f"no recipe for layer {layer!r}", "see plan.LAYERS")
-        return Recipe(layer, "assembled", name, spec, self._files(image, spec))
+        sources = {path: dict(self._sources(jar.sources, image)) for path, jar in spec.jars.items()}
+        return Recipe(layer, "assembled", name, spec, self._files(image, spec), sources)
 
     def _files(self, image: Image, spec: Layer) -> dict[str, File]:
         """The layer's files of ours by path in the image; those named `.j2` are rendered first."""
@@ -151,7 +162,7 @@ class Renderer:
             top = self._root / "build" / "bootstraps" / source
             if not top.exists():
                 raise RenderError(
-                    f"runtimes/{image.runtime.name}.yaml: 'files' names build/bootstraps/{source}, which is missing",
+                    f"runtimes/{image.runtime.name}.yaml names build/bootstraps/{source}, which is missing",
                     "add it, or correct the name",
                 )
             paths = sorted(top.rglob("*")) if top.is_dir() else [top]

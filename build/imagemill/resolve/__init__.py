@@ -187,7 +187,8 @@ def sets_on(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str,
         offer = runtime.bases.get(base.kind)
         if offer is not None and offer.base == base.name and platform in runtime.platforms:
             specs[runtime.name] = (offer.language, (base.name,))
-            specs[f"{runtime.name}/build"] = (offer.build, (base.name, f"{base.name}/toolchain"))
+            build = replace(offer.build, packages=(*offer.build.packages, *offer.language.without))
+            specs[f"{runtime.name}/build"] = (build, (base.name, f"{base.name}/toolchain", runtime.name))
     return specs
 
 
