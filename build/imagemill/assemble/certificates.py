@@ -1,11 +1,12 @@
-"""The CA bundle, as update-ca-certificates(8) and `openssl rehash` would make it."""
+"""The CA bundle, as update-ca-certificates(8) and `openssl rehash` would make it, and the same for Java."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
@@ -15,6 +16,10 @@ _CERTS = "etc/ssl/certs"
 BUNDLE = f"/{_CERTS}/ca-certificates.crt"
 _AMAZON = ("etc/pki/tls/certs/ca-bundle.crt", "etc/pki/tls/cert.pem")
 """Where Amazon Linux has the bundle, and programs made for it look."""
+
+JAVA = f"/{_CERTS}/java/cacerts"
+_AMAZON_JAVA = "etc/pki/java/cacerts"
+_PASSWORD = "changeit"  # noqa: S105 - the one of every JDK's trust store: it protects nothing
 
 # ASN.1 tags of strings in names -> their encoding; T61String is read as Latin-1, as OpenSSL does
 _STRINGS = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1A: "ascii", 0x1E: "utf-16-be"}
@@ -40,7 +45,45 @@ def bundle(tree: Tree, mtime: int) -> Tree:
     )
     for path in _AMAZON:
         made[path] = Entry("symlink", 0o777, mtime=mtime, target=BUNDLE)
+    made[JAVA.lstrip("/")] = Entry(
+        "file", mtime=mtime, content=trust_store(dict(zip(names, texts, strict=True)), mtime)
+    )
+    made[_AMAZON_JAVA] = Entry("symlink", 0o777, mtime=mtime, target=JAVA)
     return made
+
+
+def trust_store(certificates: Mapping[str, bytes], time: int) -> bytes:
+    """A Java key store (JKS) that trusts these certificates (name -> PEM), added at `time`, in seconds since 1970.
+
+    Java reads no PEM. Every Java from 8 on reads this format, whatever its default is. Source of the format:
+    engineStore in OpenJDK's sun.security.provider.JavaKeyStore.
+    """
+    rows = b"".join(
+        struct.pack(">I", 2)  # a trusted certificate
+        + _utf(f"debian:{name.rpartition('/')[2].removesuffix('.crt').lower()}")
+        + struct.pack(">Q", time * 1000)
+        + _utf("X.509")
+        + struct.pack(">I", len(der))
+        + der
+        for name, pem in certificates.items()
+        for der in [_decoded(pem)]
+    )
+    store = struct.pack(">III", 0xFEEDFEED, 2, len(certificates)) + rows
+    # the digest that JKS has is SHA-1
+    keyed = _PASSWORD.encode("utf-16-be") + b"Mighty Aphrodite" + store
+    return store + hashlib.sha1(keyed, usedforsecurity=False).digest()
+
+
+def _utf(text: str) -> bytes:
+    """DataOutput.writeUTF, for what has no characters beyond the basic plane."""
+    data = text.encode("utf-8", "surrogateescape")
+    return struct.pack(">H", len(data)) + data
+
+
+def _decoded(pem: bytes) -> bytes:
+    """The DER of the first certificate in a PEM text; empty where there is none."""
+    match = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END", pem, re.DOTALL)
+    return base64.b64decode(match[1] if match else b"", validate=False)
 
 
 def subject_hash(pem: bytes, name: str) -> str:
@@ -50,9 +93,7 @@ def subject_hash(pem: bytes, name: str) -> str:
     strings as UTF-8 in lower case with single spaces. Raises AssembleError for what is no certificate.
     """
     try:
-        match = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END", pem, re.DOTALL)
-        der = base64.b64decode(match[1] if match else b"", validate=False)
-        [(_, certificate)] = _parts(der)
+        [(_, certificate)] = _parts(_decoded(pem))
         signed = next(_parts(certificate))[1]
         fields = [part for part in _parts(signed) if part[0] != 0xA0]  # the version is optional
         subject = fields[4][1]
