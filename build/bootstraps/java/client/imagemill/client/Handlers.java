@@ -126,21 +126,20 @@ final class Handlers {
 
     /** A function on objects; without an input type the event is not looked at, nor is the result of a void one. */
     private Function bound(Type input, Type output, Typed function) {
-        boolean nothing = output == void.class || output == Void.class;
+        Json.Reader reader = input == null ? event -> null : json.reader(input);
+        Json.Writer writer = output == void.class || output == Void.class
+                ? (returned, result) -> result.write(NULL)
+                : json.writer(output);
         return (event, result, context) -> {
             Object value;
             try {
-                value = input == null ? null : json.read(event, input);
+                value = reader.read(event);
             } catch (Throwable error) {
                 throw new RuntimeException("An error occurred during JSON parsing", error);
             }
             Object returned = function.call(value, context);
-            if (nothing) {
-                result.write(NULL);
-                return;
-            }
             try {
-                json.write(returned, result, output);
+                writer.write(returned, result);
             } catch (Throwable error) {
                 throw new RuntimeException("An error occurred during JSON serialization of response", error);
             }

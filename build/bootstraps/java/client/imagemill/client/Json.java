@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.JavaType;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.deser.std.StdDeserializer;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -31,7 +32,6 @@ import java.util.ServiceLoader;
  * getRecords() for "Records". As there, a function's own Jackson annotations mean nothing: they are other classes.
  */
 final class Json {
-    private static final ObjectMapper MAPPER = mapper();
     private static final String JODA = "org.joda.time.DateTime"; // in the events of S3, SNS and others
 
     private final CustomPojoSerializer own;
@@ -46,26 +46,28 @@ final class Json {
         }
     }
 
-    Object read(byte[] event, Type type) throws IOException {
+    /** What makes objects of this type out of events; made once, as that takes longer than using it. */
+    Reader reader(Type type) {
         if (own != null) {
-            return own.fromJson(new ByteArrayInputStream(event), type);
+            return event -> own.fromJson(new ByteArrayInputStream(event), type);
         }
-        JavaType wanted = MAPPER.constructType(type);
+        JavaType wanted = Jackson.MAPPER.constructType(type);
         learn(wanted.getRawClass().getClassLoader());
-        return MAPPER.readerFor(wanted).readValue(event);
+        return Jackson.MAPPER.readerFor(wanted)::readValue;
     }
 
-    void write(Object result, OutputStream out, Type type) throws IOException {
+    /** What writes results of this type. */
+    Writer writer(Type type) {
         if (own != null) {
-            own.toJson(result, out, type);
-        } else {
-            MAPPER.writerFor(MAPPER.constructType(type)).writeValue(out, result);
+            return (result, out) -> own.toJson(result, out, type);
         }
+        ObjectWriter writer = Jackson.MAPPER.writerFor(Jackson.MAPPER.constructType(type));
+        return (result, out) -> writer.writeValue(out, result);
     }
 
     static JsonNode tree(String json) {
         try {
-            return MAPPER.readTree(json);
+            return Jackson.MAPPER.readTree(json);
         } catch (JsonProcessingException error) {
             throw new UncheckedIOException(error);
         }
@@ -95,7 +97,7 @@ final class Json {
 
     /** Teaches Jackson the function's own Joda-Time, where it has one. */
     private static void learn(ClassLoader loader) {
-        if (loader == null || MAPPER.getRegisteredModuleIds().contains(JODA)) {
+        if (loader == null || Jackson.MAPPER.getRegisteredModuleIds().contains(JODA)) {
             return; // the JDK's own types, or known already
         }
         try {
@@ -121,6 +123,21 @@ final class Json {
                 }
             }
         });
-        MAPPER.registerModule(module);
+        Jackson.MAPPER.registerModule(module);
+    }
+
+    /** Loaded when it is needed first: handlers of streams never do. */
+    private static final class Jackson {
+        static final ObjectMapper MAPPER = mapper();
+    }
+
+    /** From JSON to an object. */
+    interface Reader {
+        Object read(byte[] event) throws IOException;
+    }
+
+    /** From an object to JSON. */
+    interface Writer {
+        void write(Object result, OutputStream out) throws IOException;
     }
 }
