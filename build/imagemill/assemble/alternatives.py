@@ -57,6 +57,7 @@ TABLE: Mapping[str, tuple[Alternative, ...]] = {
     ),
     "less": (_one("/usr/bin/pager", "/usr/bin/less", 77),),
     "mawk": (_one("/usr/bin/awk", "/usr/bin/mawk", 5, {"/usr/bin/nawk": "/usr/bin/mawk"}),),
+    "maven": tuple(_one(f"/usr/bin/{name}", f"/usr/share/maven/bin/{name}", 300) for name in ("mvn", "mvnDebug")),
     "tar": (_one("/usr/sbin/rmt", "/usr/sbin/rmt-tar", 50),),
     "util-linux": (_one("/usr/bin/pager", "/usr/bin/more", 50),),
     "vim-tiny": tuple(
