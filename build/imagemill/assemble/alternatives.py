@@ -34,6 +34,8 @@ _XZ |= {
     "/usr/bin/lzfgrep": "/usr/bin/xzfgrep",
 }
 
+_MAVEN = {"/usr/bin/mvnDebug": "/usr/share/maven/bin/mvnDebug"}
+
 # source: the postinst of each package, Debian trixie and bullseye
 TABLE: Mapping[str, tuple[Alternative, ...]] = {
     "automake": (
@@ -57,7 +59,7 @@ TABLE: Mapping[str, tuple[Alternative, ...]] = {
     ),
     "less": (_one("/usr/bin/pager", "/usr/bin/less", 77),),
     "mawk": (_one("/usr/bin/awk", "/usr/bin/mawk", 5, {"/usr/bin/nawk": "/usr/bin/mawk"}),),
-    "maven": tuple(_one(f"/usr/bin/{name}", f"/usr/share/maven/bin/{name}", 300) for name in ("mvn", "mvnDebug")),
+    "maven": (_one("/usr/bin/mvn", "/usr/share/maven/bin/mvn", 300, _MAVEN),),
     "tar": (_one("/usr/sbin/rmt", "/usr/sbin/rmt-tar", 50),),
     "util-linux": (_one("/usr/bin/pager", "/usr/bin/more", 50),),
     "vim-tiny": tuple(
