@@ -57,7 +57,7 @@ def test_java_trusts_what_the_system_trusts(image: Image, runner: containers.Run
 @pytest.mark.parametrize("image", BUILD, ids=label)
 def test_gradle_and_maven_start_and_javac_compiles(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
     script = (
-        "mkdir /tmp/out && javac -d /tmp/out /var/task/example/Handler.java && "
+        "mkdir /tmp/out && javac -cp /var/runtime/lib/lambda-core.jar -d /tmp/out example/Handler.java && "
         "test -s /tmp/out/example/Handler.class && "
         "mvn -v && gradle --offline -v"
     )
