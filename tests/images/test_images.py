@@ -50,7 +50,9 @@ REPORT = re.compile(
 )
 
 
-def run_example(runner: containers.Runner, name: str, image: Image, platform: Platform) -> None:
+def run_example(
+    runner: containers.Runner, name: str, image: Image, platform: Platform, timeout: int = DURATION
+) -> None:
     example = image.runtime.example
     done = runner.run(
         name,
@@ -58,7 +60,7 @@ def run_example(runner: containers.Runner, name: str, image: Image, platform: Pl
         mounts=[task(image)],
         platform=platform,
         network="none",
-        timeout=DURATION,
+        timeout=timeout,
     )
     assert done.code == 0, done.stderr.decode()
     assert json.loads(done.stdout.splitlines()[-1]) == json.loads(example.result)
@@ -79,7 +81,7 @@ def test_single_shot(image: Image, runner: containers.Runner, loaded: Loaded) ->
 def test_single_shot_on_the_foreign_architecture(
     image: Image, platform: Platform, runner: containers.Runner, loaded: Loaded
 ) -> None:
-    run_example(runner, loaded(image, platform), image, platform)
+    run_example(runner, loaded(image, platform), image, platform, 4 * DURATION)  # an emulated JVM takes its time
 
 
 @pytest.mark.parametrize("image", RUN, ids=label)
