@@ -113,12 +113,13 @@ class NpmSet:
     """npm packages, resolved and pinned by the lock.
 
     `layout: modules` makes a node_modules tree with its dependencies in `into`; `layout: unpack` puts the
-    package's own files there. `{npm}` in a name stands for npm's word for the architecture (x64, arm64).
+    package's own files there; `layout: tool` puts nothing anywhere: it compiles parts of the
+    layer. `{npm}` in a name stands for npm's word for the architecture (x64, arm64).
     """
 
     into: AbsPath
     packages: Annotated[tuple[str, ...], Field(min_length=1)]
-    layout: Literal["modules", "unpack"] = "modules"
+    layout: Literal["modules", "unpack", "tool"] = "modules"
     only: tuple[str, ...] = ()
     """Keep only these files or directories of an unpacked package."""
     scripts: AbsPath | None = None
@@ -127,20 +128,22 @@ class NpmSet:
 
 @dataclass(frozen=True, config=_STRICT)
 class Download:
-    """A file from an upstream's own site, pinned by the lock.
+    """A file from an upstream's own site, pinned by the lock; `debian:pool/…` is a source in Debian's pool.
 
     `{version}`, `{arch}` (amd64), `{machine}` (x86_64) and `{npm}` (x64) in `url` stand for these words.
     """
 
     version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$")]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+/\S+$"), AfterValidator(_known_words)]
+    url: Annotated[
+        str, StringConstraints(pattern=r"^(https?://[^/@\s]+|debian:pool)/\S+$"), AfterValidator(_known_words)
+    ]
     sha256: Sha256 | Mapping[PlatformName, Sha256] | None = None
     """What upstream publishes; for each platform where they differ. The lock is checked against it."""
 
     @model_validator(mode="after")
     def _trusted(self) -> Self:
-        if self.url.startswith("http:") and self.sha256 is None:
-            raise ValueError("what an http:// address sends can be changed on the way; use https://, or give 'sha256'")
+        if not self.url.startswith("https:") and self.sha256 is None:
+            raise ValueError("what such an address sends can be changed on the way; use https://, or give 'sha256'")
         return self
 
     def address(self, platform: Platform) -> str:
@@ -179,6 +182,19 @@ class Suite:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Source:
+    """A language that is compiled from upstream's tarball, one of the layer's downloads, into /var/lang."""
+
+    recipe: Literal["cpython", "ruby"]
+    download: Name
+    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+    packages: Annotated[tuple[DebianName, ...], Field(min_length=1)]
+    """The compiler and the libraries with their headers, of the machine's architecture and of the image's."""
+    cross: Mapping[PlatformName, tuple[DebianName, ...]] = field(default_factory=dict)
+    """What compiles for a platform on a machine of another."""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Layer:
     """What one layer is made of. Everything in it comes from the lock or from `build/bootstraps`."""
 
@@ -189,7 +205,7 @@ class Layer:
     without: tuple[DebianName, ...] = ()
     """Dependencies cut from the closure on purpose; the toolchain of build images brings a base's back."""
     move: Mapping[AbsPath, AbsPath] = field(default_factory=dict)
-    """Paths of packages that live elsewhere in the image; the rest of these packages stays where it is.
+    """Paths of packages and wheels that live elsewhere in the image; the rest of these stays where it is.
 
     `{arch}` (amd64) and `{multiarch}` (x86_64-linux-gnu) in a path stand for these words.
     """
@@ -204,10 +220,15 @@ class Layer:
     """Go programs of ours: path in the image to the folder of the module below build/bootstraps."""
     jars: Mapping[AbsPath, Jar] = field(default_factory=dict)
     """Java programs of ours, by their path in the image."""
+    dotnet: Mapping[AbsPath, RelPath] = field(default_factory=dict)
+    """C# programs of ours: path of the .dll to the folder below build/bootstraps; the first npm set of `layout: tool`
+    is the SDK that compiles them, against the .NET of this layer."""
     pypi: tuple[PypiSet, ...] = ()
     npm: tuple[NpmSet, ...] = ()
     downloads: Mapping[Name, Download] = field(default_factory=dict)
     """Sources and other files from upstreams, by name."""
+    source: Source | None = None
+    """What of the layer is compiled from one of the downloads."""
     image: ImageName | None = None
     """An image of a registry that the layer stands on, by its tag; the lock pins its digests."""
     python: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
@@ -293,7 +314,7 @@ class Runtime:
     """One Lambda runtime identifier."""
 
     name: Name
-    family: Literal["python", "nodejs", "ruby", "java", "go", "provided"]
+    family: Literal["python", "nodejs", "ruby", "java", "go", "dotnet", "provided"]
     released: datetime.date
     platforms: Platforms
     bases: Annotated[Mapping[Name, Offer], Field(min_length=1)]
