@@ -10,7 +10,7 @@ from pathlib import Path
 from imagemill import graph, recompress
 from imagemill import lock as locks
 from imagemill.aging import Effective
-from imagemill.assemble import java
+from imagemill.assemble import csharp, java
 from imagemill.assemble.compression import GZIP, Compression
 from imagemill.crew import Crew
 from imagemill.dist import Artifact, Built, Dist
@@ -204,7 +204,7 @@ class Factory:
             )
             return Job(key, recipe, platform, image.base, locks.Inputs(), below, epoch=self._epoch)
         inputs = lock.inputs(recipe.set, platform.arch) if recipe.set else locks.Inputs()
-        runs = _compiler(image, recipe, lock)
+        runs = _compiler(image, recipe, lock, platform)
         return Job(key, recipe, platform, image.base, inputs, (), runs, self._epoch)
 
     def _crew(self, size: int) -> Crew:
@@ -250,7 +250,7 @@ class Factory:
         )
 
 
-def _compiler(image: Image, recipe: Recipe, lock: Lock) -> tuple[locks.DebianPackage, ...]:
+def _compiler(image: Image, recipe: Recipe, lock: Lock, platform: Platform) -> tuple[locks.DebianPackage, ...]:
     """The packages, of this machine's architecture, of what compiles parts of the layer."""
     here = native().arch
     if recipe.spec.python:
@@ -258,7 +258,20 @@ def _compiler(image: Image, recipe: Recipe, lock: Lock) -> tuple[locks.DebianPac
     if recipe.spec.jars:
         sets = [image.base.name, *(name for jar in recipe.spec.jars.values() for name in compiler_sets(jar.compiler))]
         return java.compiler([package for name in sets for package in lock.inputs(name, here).debian])
+    if recipe.spec.source:
+        return _builders(image, lock, platform.arch)
+    if recipe.spec.dotnet:
+        return csharp.libraries(lock.inputs(image.base.name, here).debian)
     return ()
+
+
+def _builders(image: Image, lock: Lock, arch: str) -> tuple[locks.DebianPackage, ...]:
+    """What a language is compiled with here, and for another architecture what is linked against there."""
+    base, name, here = image.base.name, image.runtime.name, native().arch
+    sets = [(one, of) for one in (base, f"{name}/source") for of in dict.fromkeys((here, arch))]
+    if arch != here:
+        sets.append((f"{name}/cross", here))
+    return tuple(dict.fromkeys(package for one, of in sets for package in lock.inputs(one, of).debian))
 
 
 def _chosen(image: Image, platforms: Sequence[str]) -> list[str]:

@@ -94,6 +94,10 @@ class Fingerprints:
         if recipe.sources:
             found["sources"] = self._once(recipe.sources, "", recipe.source_hashes)
             found["compiler"] = self._once(lock, f"{recipe.set} jars", lambda: _java_compilers(lock, recipe))
+        for program in recipe.spec.dotnet.values():
+            top = self.root / "build" / "bootstraps" / program
+            rows = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in top.rglob("*.cs")}
+            found[f"dotnet {program}"] = hashed(rows)
         if recipe.spec.python:
             found["compiler"] = self._once(lock, image.runtime.name, lambda: _compilers(lock, image))
         return found

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagemill.assemble import OUR_EPOCH, Assembled, NativePython, assemble, dpkg, java, tarball
+from imagemill.assemble import OUR_EPOCH, Assembled, NativePython, assemble, csharp, dpkg, java, source, tarball
 from imagemill.fetch import Cache
 from imagemill.filetree import Entry
 from imagemill.limits import MOST
@@ -162,6 +162,10 @@ class LayerStore:
             scratch=scratch,
             native=NativePython(job.native, cache.item, state / "python") if job.recipe.spec.python else None,
         )
+        if job.recipe.spec.source:
+            made.tree.update(
+                source.Builder.of(job.recipe.spec, job.inputs, job.native, cache.item, state).tree(job.platform)
+            )
         epoch = made.epoch or OUR_EPOCH
         jdk = java.NativeJava(job.native, cache.item, state / "java")
         for path, jar in job.recipe.spec.jars.items():
@@ -171,6 +175,13 @@ class LayerStore:
         for path, file in job.recipe.files.items():
             mode = 0o755 if file.executable else 0o644
             made.tree[path.lstrip("/")] = Entry("file", mode, mtime=epoch, content=file.content)
+        for path, folder in job.recipe.spec.dotnet.items():
+            sources = csharp.sources(root / "build" / "bootstraps" / folder)
+            compiler = csharp.NativeCsharp(
+                csharp.sdk(job.recipe.spec, job.inputs), job.native, cache.item, state / "dotnet"
+            )
+            content = compiler.assembly(Path(path).stem, sources, csharp.framework(made.tree))
+            made.tree[path.lstrip("/")] = Entry("file", mtime=epoch, content=content)
         for path, module in job.recipe.spec.go.items():
             program = compile_program(root / "build" / "bootstraps" / module, job.platform, state / "go")
             made.tree[path.lstrip("/")] = Entry("file", 0o755, mtime=epoch, content=program.read_bytes())

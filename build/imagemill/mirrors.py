@@ -97,6 +97,8 @@ class Mirrors:
 
         That is the tree which `wget --force-directories` makes, and what caching proxies offer.
         """
+        if url.startswith("debian:"):
+            return f"{self.debian}/{url.removeprefix('debian:')}"
         setting = self._setting("IMAGEMILL_DOWNLOAD_MIRROR")
         if not setting:
             return url

@@ -53,7 +53,7 @@ def assemble(
         move = ruby.moves(spec.ruby, platform) | move
     kept = [layout.place(package.tree, move, globs) for package in packages]
     tree = layout.union(packages, kept, move)
-    modules = _pypi(spec, inputs, path_of) | _npm(spec, inputs, path_of, scratch)
+    modules = layout.moved(_pypi(spec, inputs, path_of), move) | _npm(spec, inputs, path_of, scratch)
     tree |= {path: entry for path, entry in modules.items() if not globs.match(path, entry)}
     epoch = max((entry.mtime for entry in tree.values()), default=0)
     mtime = epoch or OUR_EPOCH
@@ -79,6 +79,8 @@ def _npm(spec: Layer, inputs: Inputs, path_of: Callable[[Item], Path], scratch: 
     tree: Tree = {}
     (scratch / "npm").mkdir(parents=True, exist_ok=True)
     for n, (group, packages) in enumerate(zip(spec.npm, inputs.npm, strict=True)):
+        if group.layout == "tool":
+            continue
         for m, package in enumerate(packages):
             tree |= npm.unpack(path_of(package), package, group, scratch / "npm" / f"{n}-{m}.tar")
     return tree

@@ -66,6 +66,12 @@ def _above(paths: Iterable[str]) -> set[str]:
     return found
 
 
+def moved(tree: Tree, move: Mapping[str, str]) -> Tree:
+    """The files of modules, which have no links, in their places."""
+    moves = _moves(move)
+    return {_moved(path, moves): entry for path, entry in tree.items()} if moves else tree
+
+
 def _moves(move: Mapping[str, str]) -> list[tuple[str, str]]:
     """The moves of a manifest, the longest of several prefixes first."""
     return sorted(((old.strip("/"), new.strip("/")) for old, new in move.items()), reverse=True)

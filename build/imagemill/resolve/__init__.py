@@ -12,7 +12,7 @@ from imagemill import pull
 from imagemill.cache import Cache
 from imagemill.errors import LockError
 from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, Lock, NpmPackage, Wheel
-from imagemill.manifest import Base, Layer, Runtime
+from imagemill.manifest import Base, Layer, Runtime, Source
 from imagemill.mirrors import Mirrors
 from imagemill.platforms import Platform, find
 from imagemill.resolve import download, npm, pypi, suites
@@ -187,9 +187,22 @@ def sets_on(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str,
         offer = runtime.bases.get(base.kind)
         if offer is not None and offer.base == base.name and platform in runtime.platforms:
             specs[runtime.name] = (offer.language, (base.name,))
+            if offer.language.source:
+                specs |= _builders(runtime, offer.language.source, base.name, platform)
             build = replace(offer.build, packages=(*offer.build.packages, *offer.language.without))
             specs[f"{runtime.name}/build"] = (build, (base.name, f"{base.name}/toolchain", runtime.name))
     return specs
+
+
+def _builders(runtime: Runtime, source: Source, base: str, platform: str) -> dict[str, tuple[Layer, tuple[str, ...]]]:
+    """The sets that a language is compiled with on a machine of this platform, for it and for the others."""
+    others = [other for other in source.cross if other != platform and other in runtime.platforms]
+    across = tuple(dict.fromkeys(package for other in others for package in source.cross[other]))
+    name = f"{runtime.name}/source"
+    return {
+        name: (Layer(packages=source.packages), (base,)),
+        f"{runtime.name}/cross": (Layer(packages=across), (base, name)),
+    }
 
 
 def _closures(archive: Archive, specs: Mapping[str, tuple[Layer, tuple[str, ...]]]) -> Closures:

@@ -27,7 +27,7 @@ def resolve(
     spec: NpmSet, platforms: Sequence[Platform], web: Web, mirrors: Mirrors
 ) -> dict[str, tuple[NpmPackage, ...]]:
     """What the set is made of on each architecture. Raises LockError when it cannot be resolved."""
-    if spec.layout == "unpack":
+    if spec.layout != "modules":
         rows = [_unpacked(wanted, platforms, web, mirrors) for wanted in spec.packages]
         return {platform.arch: tuple(row[platform.arch] for row in rows) for platform in platforms}
     return {
