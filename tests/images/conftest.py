@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import daemons
+import dotnet_functions
 import java_functions
 import pytest
 from stage import FUNCTIONS, IMAGES, ROOT, Loaded, Open, lambda_client, started
@@ -50,6 +51,13 @@ def compiled(workshop: Workshop) -> None:
     """The functions of languages that are compiled, where an image is to run them."""
     if any(image.runtime.family == "java" for image in IMAGES):
         java_functions.compile_all(ROOT, workshop.paths.state)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_csharp(workshop: Workshop) -> None:
+    """The functions of .NET, where an image is to run them."""
+    if any(image.runtime.family == "dotnet" for image in IMAGES):
+        dotnet_functions.compile_all(ROOT, workshop.paths.state)
 
 
 @pytest.fixture(scope="session")

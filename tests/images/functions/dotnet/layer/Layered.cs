@@ -1,0 +1,9 @@
+namespace Layered
+{
+    public static class Library
+    {
+        public const string Word = "from a layer";
+
+        public static string Name() => Word;
+    }
+}
