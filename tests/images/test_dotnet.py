@@ -75,7 +75,7 @@ def test_the_example_is_published_without_a_network(
     done = runner.run(
         loaded(image),
         args=["dotnet", "publish", "-c", "Release", "-o", "out"],
-        mounts=[containers.Mount(task, "/var/task", writable=True)],
+        mounts=[containers.Mount(task, "/var/task", read_only=False)],
         network="none",
         timeout=3 * DURATION,
     )

@@ -15,9 +15,9 @@ namespace Imagemill
 
         public static object To(Type type, object data)
         {
-            type = Nullable.GetUnderlyingType(type) ?? type;
             if (data == null)
-                return type.IsValueType ? Activator.CreateInstance(type) : null;
+                return type.IsValueType ? Activator.CreateInstance(type) : null; // of a Nullable this is null too
+            type = Nullable.GetUnderlyingType(type) ?? type;
             if (type == typeof(object) || type.IsInstanceOfType(data))
                 return data;
             if (data is List<object> list)
