@@ -116,7 +116,8 @@ def _between_files(bases: Mapping[str, Base], runtimes: Mapping[str, Runtime]) -
         shown = f"runtimes/{runtime.name}{SUFFIX}"
         for kind, offer in runtime.bases.items():
             where = f"{shown}: key 'bases.{kind}'"
-            if (offer.base is None) == (offer.unavailable is None):
+            pending = offer.unavailable is not None and offer.language.source is not None  # until it is locked
+            if (offer.base is None) == (offer.unavailable is None) and not (pending and offer.base):
                 yield f"{where} needs either 'base' or 'unavailable' with the reason; give one of them"
             elif offer.base is not None and offer.base not in bases:
                 known = ", ".join(sorted(bases)) or "none"

@@ -286,7 +286,10 @@ class Base:
 
 @dataclass(frozen=True, config=_STRICT)
 class Offer:
-    """What a base offers for a runtime: its layers, or the reason why it cannot."""
+    """What a base offers for a runtime: its layers, or the reason why it cannot.
+
+    A language from upstream's source has both where its tarball is not locked yet: without the reason it is built.
+    """
 
     base: Name | None = None
     unavailable: str | None = None

@@ -97,7 +97,7 @@ def plan(catalog: Catalog) -> list[Image]:
     images = []
     for runtime in catalog.runtimes.values():
         for _, offer in sorted(runtime.bases.items()):
-            if offer.base is not None:
+            if offer.base is not None and offer.unavailable is None:
                 images += [_image(runtime, catalog.bases[offer.base], offer, v) for v in VARIANTS]
     return images
 
