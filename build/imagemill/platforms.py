@@ -18,7 +18,7 @@ class Platform:
     multiarch: str  # Debian's directory of libraries
     loader: str  # the dynamic loader that ELF files name
     elf_machine: int  # e_machine in ELF headers
-    uv: str  # what uv calls it as --python-platform, with a C library no newer than trixie's where it names one
+    uv: str  # what uv calls it as --python-platform, where `manylinux` stands for one with a C library
     port: bool = False  # Debian has it; registries of Python and npm packages often have not
 
     def __str__(self) -> str:
@@ -28,9 +28,7 @@ class Platform:
 PLATFORMS = {
     str(p): p
     for p in (
-        Platform(
-            "amd64", "x86_64", "x64", "x86_64-linux-gnu", "/lib64/ld-linux-x86-64.so.2", 62, "x86_64-manylinux_2_40"
-        ),
+        Platform("amd64", "x86_64", "x64", "x86_64-linux-gnu", "/lib64/ld-linux-x86-64.so.2", 62, "x86_64-manylinux"),
         Platform(
             "arm64",
             "aarch64",
@@ -38,7 +36,7 @@ PLATFORMS = {
             "aarch64-linux-gnu",
             "/lib/ld-linux-aarch64.so.1",
             183,
-            "aarch64-manylinux_2_40",
+            "aarch64-manylinux",
         ),
         Platform(
             "riscv64",

@@ -12,6 +12,7 @@ import pytest
 from assemble_inputs import deb, file
 
 from imagemill.assemble import python
+from imagemill.assemble.debian_python import PATCHES
 from imagemill.assemble.pyc import NativePython
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
@@ -39,7 +40,7 @@ SETTINGS = """build_time_vars = {
 
 def debian_text(name: str) -> bytes:
     """A file that holds what Debian's patches put into it."""
-    return "".join(f"# before\n{old}\n" for old, _ in python._PATCHES[name]).encode()
+    return "".join(f"# before\n{old}\n" for old, _ in PATCHES["3.13"][name]).encode()
 
 
 def debian_python() -> Tree:

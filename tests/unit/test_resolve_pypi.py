@@ -74,12 +74,14 @@ def index(tmp_path: Path) -> Iterator[Index]:
     thread.join()
 
 
-def resolved(index: Index, tmp_path: Path, *requirements: str, python: str = "3.13") -> dict[str, dict[str, str]]:
+def resolved(
+    index: Index, tmp_path: Path, *requirements: str, python: str = "3.13", glibc: int = 41
+) -> dict[str, dict[str, str]]:
     """Architecture -> project -> file."""
     settings = {"UV_CACHE_DIR": str(tmp_path / "uv"), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     mirrors = Mirrors({**settings, "IMAGEMILL_PYPI_INDEX": f"{index.url}/simple"})
     spec = PypiSet(into="/site", requirements=requirements, python=python, interpreter="/python")
-    found = pypi.resolve(spec, BOTH, Web(mirrors), mirrors)
+    found = pypi.resolve(spec, BOTH, glibc, Web(mirrors), mirrors)
     return {arch: {wheel.name: wheel.file for wheel in wheels} for arch, wheels in found.items()}
 
 

@@ -23,13 +23,13 @@ from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
 from imagemill.lock import DebianPackage
 
-_NEEDED = re.compile(rf"usr/bin/python3\.\d+|usr/lib/python3\.\d+/.*|{native.LIBRARIES}")
+_NEEDED = re.compile(rf"usr/bin/python[23]\.\d+|usr/lib/python[23]\.\d+/.*|{native.LIBRARIES}")
 
-# reads a JSON list of [source, path in the image, result]; unchecked-hash: no time stamp in it, and no look at
-# the source when it is imported. Files that are no Python of this version (templates, tests) are left out.
+# reads a JSON list of [source, path in the image, result, its time]; unchecked-hash: no time stamp in it, and no
+# look at the source when it is imported. Files that are no Python of this version (templates, tests) are left out.
 _COMPILE = """
 import json, py_compile, sys
-for source, path, result in json.load(sys.stdin):
+for source, path, result, _ in json.load(sys.stdin):
     try:
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         py_compile.compile(source, cfile=result, dfile=path, doraise=True, invalidation_mode=mode)
@@ -37,6 +37,18 @@ for source, path, result in json.load(sys.stdin):
         pass
 """
 
+# the same for Python 2, which knows nothing but time stamps: that of the source in the image
+_COMPILE_2 = """
+import imp, io, json, marshal, struct, sys
+for source, path, result, time in json.load(sys.stdin):
+    try:
+        with io.open(source, "rb") as file:
+            code = compile(file.read(), path.encode(), "exec", dont_inherit=True)
+        with io.open(result, "wb") as file:
+            file.write(imp.get_magic() + struct.pack("<l", time) + marshal.dumps(code))
+    except (SyntaxError, TypeError, ValueError):
+        pass
+"""
 
 # reads [module, source]; writes the module as it is frozen into the interpreter, and as it would be from source
 _FREEZE = """
@@ -57,11 +69,10 @@ class NativePython:
     cache: Path
 
     def compile(self, modules: Tree) -> Tree:
-        """The compiled modules of `modules` (path in the image -> source), each in its `__pycache__`.
+        """The compiled modules of `modules` (path in the image -> source), where this Python looks for them.
 
         Raises AssembleError when the interpreter does not run here.
         """
-        suffix = f"cpython-{self._version.replace('.', '')}.pyc"
         names = {path: self._name(path, entry) for path, entry in modules.items() if entry.kind == "file"}
         store = self.cache / "pyc"
         store.mkdir(parents=True, exist_ok=True)
@@ -73,9 +84,7 @@ class NativePython:
         for path, name in names.items():
             content = (store / name).read_bytes()
             if content:
-                folder, _, file = path.rpartition("/")
-                place = f"{folder}/__pycache__/{file.removesuffix('.py')}.{suffix}"
-                compiled[place] = Entry("file", mtime=modules[path].mtime, content=content)
+                compiled[self._place(path)] = Entry("file", mtime=modules[path].mtime, content=content)
         return compiled
 
     def refreeze(self, program: bytes, module: str, source: str) -> bytes:
@@ -104,12 +113,20 @@ class NativePython:
     @cached_property
     def _version(self) -> str:
         for package in self.packages:
-            if match := re.fullmatch(r"python(3\.\d+)-minimal", package.name):
+            if match := re.fullmatch(r"python([23]\.\d+)-minimal", package.name):
                 return match[1]
         raise AssembleError("the locked packages hold no pythonX.Y-minimal", "name it in the layer's packages")
 
+    def _place(self, path: str) -> str:
+        """Where the compiled module of the source at `path` belongs."""
+        if self._version.startswith("2."):
+            return f"{path}c"
+        folder, _, file = path.rpartition("/")
+        return f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-{self._version.replace('.', '')}.pyc"
+
     def _name(self, path: str, entry: Entry) -> str:
-        digest = hashlib.sha256(f"{self._compiler}\0{path}\0".encode())
+        time = f"{entry.mtime}\0" if self._version.startswith("2.") else ""
+        digest = hashlib.sha256(f"{self._compiler}\0{path}\0{time}".encode())
         digest.update(entry.read())
         return digest.hexdigest()
 
@@ -121,10 +138,11 @@ class NativePython:
             for entry, path, name in jobs:
                 source = Path(folder, f"{name}.py")
                 source.write_bytes(entry.read())
-                rows.append([str(source), f"/{path}", str(Path(folder, name))])
+                rows.append([str(source), f"/{path}", str(Path(folder, name)), entry.mtime])
             workers = min(os.cpu_count() or 1, 1 + len(rows) // 200)  # starting one costs as much as 10 modules
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(lambda n: self._run(root, _COMPILE, rows[n::workers]), range(workers)))
+                script = _COMPILE_2 if self._version.startswith("2.") else _COMPILE
+                list(pool.map(lambda n: self._run(root, script, rows[n::workers]), range(workers)))
             for _, _, name in jobs:
                 result = Path(folder, name)
                 result.touch()

@@ -9,89 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from imagemill.assemble.debian_python import PATCHES, Patch
+from imagemill.assemble.frozen import unfreeze
 from imagemill.assemble.pyc import NativePython
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
 
 PREFIX = "var/lang"
-
-# file below lib/pythonX.Y -> (Debian's text, upstream's text); source: Debian's patches distutils-install-layout,
-# sysconfig-debian-schemes and locale-module, and the same files of CPython 3.13
-_PATCHES: dict[str, tuple[tuple[str, str], ...]] = {
-    "site.py": (
-        (
-            """
-            if is_virtual_environment:
-                sitepackages.append(os.path.join(prefix, "lib",
-                                                 "python%d.%d" % sys.version_info[:2],
-                                                 "site-packages"))
-            sitepackages.append(os.path.join(prefix, "local/lib",
-                                             "python%d.%d" % sys.version_info[:2],
-                                             "dist-packages"))
-            sitepackages.append(os.path.join(prefix, "lib",
-                                             "python3",
-                                             "dist-packages"))
-            # this one is deprecated for Debian
-""",
-            "\n",
-        ),
-        (
-            """
-                                    f"{implementation}{ver[0]}.{ver[1]}{abi_thread}",
-                                    "dist-packages")
-""",
-            """
-                                    f"{implementation}{ver[0]}.{ver[1]}{abi_thread}",
-                                    "site-packages")
-""",
-        ),
-    ),
-    "sysconfig/__init__.py": (
-        (
-            """
-    'deb_system': {
-        'stdlib': '{installed_base}/lib/python{py_version_short}',
-        'platstdlib': '{platbase}/lib/python{py_version_short}',
-        'purelib': '{base}/lib/python3/dist-packages',
-        'platlib': '{platbase}/lib/python3/dist-packages',
-        'include':
-            '{installed_base}/include/python{py_version_short}{abiflags}',
-        'platinclude':
-            '{installed_platbase}/include/python{py_version_short}{abiflags}',
-        'scripts': '{base}/bin',
-        'data': '{base}',
-        },
-    'posix_local': {
-        'stdlib': '{installed_base}/lib/python{py_version_short}',
-        'platstdlib': '{platbase}/lib/python{py_version_short}',
-        'purelib': '{base}/local/lib/python{py_version_short}/dist-packages',
-        'platlib': '{platbase}/local/lib/python{py_version_short}/dist-packages',
-        'include':
-            '{installed_base}/include/python{py_version_short}{abiflags}',
-        'platinclude':
-            '{installed_platbase}/include/python{py_version_short}{abiflags}',
-        'scripts': '{base}/local/bin',
-        'data': '{base}/local',
-        },
-""",
-            "\n",
-        ),
-        ("('posix_prefix', 'posix_home', 'posix_local', 'deb_system')", "('posix_prefix', 'posix_home')"),
-        (
-            """
-        # default to /usr for package builds, /usr/local otherwise
-        deb_build = os.environ.get('DEB_PYTHON_INSTALL_LAYOUT', 'posix_local')
-        if deb_build in ('deb', 'deb_system'):
-            prefix_scheme = 'deb_system'
-        else:
-            prefix_scheme = 'posix_local'
-""",
-            """
-        prefix_scheme = 'posix_prefix'
-""",
-        ),
-    ),
-}
 
 # settings of _sysconfigdata whose value is a place of the interpreter's own, and that place
 _SETTINGS = {
@@ -104,6 +28,10 @@ _SETTINGS = {
     "prefix": "/var/lang",
 }
 
+
+# where they are kept: Python 2.7 has them among what is special to a platform, 3.14 a second time as JSON
+_SETTINGS_FILE = re.compile(r"_sysconfigdata__.*\.py|plat-[^/]*/_sysconfigdata_nd\.py|_sysconfig_vars_.*\.json")
+_SITE_IS_FROZEN = (3, 11)
 
 _PKGCONFIG = re.compile(r"(?:usr/lib/[^/]+|var/lang/lib)/pkgconfig/(python-(\d+\.\d+)(?:-embed)?\.pc)")
 
@@ -119,7 +47,8 @@ def finish(tree: Tree, version: str, native: NativePython | None) -> Tree:
         raise AssembleError(f"no native interpreter to compile /{top} with", "lock the base for this machine too")
     if f"{PREFIX}/bin/python{version}" in tree:
         tree = _upstream(tree, version, native)
-    modules = {path: entry for path, entry in tree.items() if path.startswith(f"{top}/") and path.endswith(".py")}
+    places = (f"{top}/", "var/runtime/")
+    modules = {path: entry for path, entry in tree.items() if path.startswith(places) and path.endswith(".py")}
     if not modules:
         raise AssembleError(f"a layer with python: {version} has no module in /{top}", "move the library there")
     return tree | native.compile(modules)
@@ -128,19 +57,38 @@ def finish(tree: Tree, version: str, native: NativePython | None) -> Tree:
 def _upstream(tree: Tree, version: str, native: NativePython) -> Tree:
     """The tree with its modules and settings as upstream has them, on disk and inside the interpreter."""
     top, program = f"{PREFIX}/lib/python{version}", f"{PREFIX}/bin/python{version}"
+    if version not in PATCHES:
+        raise AssembleError(
+            f"what Debian changes in CPython {version} is not known; known are {', '.join(PATCHES)}",
+            "compare its library with upstream's and add it to assemble/debian_python.py",
+        )
     finished = dict(tree)
     for gone in ("EXTERNALLY-MANAGED", "_distutils_system_mod.py", "sitecustomize.py"):
         finished.pop(f"{top}/{gone}", None)
-    for file, patches in _PATCHES.items():
+    for file, patches in PATCHES[version].items():
         finished[f"{top}/{file}"] = _patched(f"{top}/{file}", tree, patches)
     for path, entry in tree.items():
-        if path.startswith(f"{top}/_sysconfigdata_") and entry.kind == "file":
+        if entry.kind == "file" and _SETTINGS_FILE.fullmatch(path.removeprefix(f"{top}/")):
             finished[path] = _with_settings(path, entry, version)
-    # the interpreter runs the `site` that is frozen into it and never looks at the file
-    site = finished[f"{top}/site.py"].read().decode()
-    finished[program] = replace(tree[program], content=native.refreeze(tree[program].read(), "site", site))
+        elif path.startswith(f"{top}/build-details."):
+            text = re.sub(rb'("base_prefix": )"[^"]*"', rb'\1"/var/lang"', entry.read())
+            finished[path] = replace(entry, content=_own_paths(text.decode(), version).encode())
+    finished[program] = replace(
+        tree[program], content=_program(tree[program], finished[f"{top}/site.py"], version, native)
+    )
     finished.setdefault(f"{top}/site-packages", Entry("dir", 0o755, mtime=tree[program].mtime))
     return finished
+
+
+def _program(entry: Entry, site: Entry, version: str, native: NativePython) -> bytes:
+    """The interpreter as it is to be: one that has `site` frozen into it never looks at the file."""
+    match tuple(map(int, version.split("."))):
+        case number if number < _SITE_IS_FROZEN:
+            return entry.read()
+        case (3, 11) | (3, 12):
+            return unfreeze(entry.read(), "site")
+        case _:
+            return native.refreeze(entry.read(), "site", site.read().decode())
 
 
 def finish_headers(tree: Tree) -> Tree:
@@ -157,7 +105,7 @@ def finish_headers(tree: Tree) -> Tree:
     return finished
 
 
-def _patched(path: str, tree: Tree, patches: tuple[tuple[str, str], ...]) -> Entry:
+def _patched(path: str, tree: Tree, patches: tuple[Patch, ...]) -> Entry:
     entry = tree.get(path)
     if entry is None:
         raise AssembleError(f"/{path} is missing", "correct 'move': the whole library goes to /var/lang")
@@ -166,7 +114,7 @@ def _patched(path: str, tree: Tree, patches: tuple[tuple[str, str], ...]) -> Ent
         if text.count(old) != 1:
             raise AssembleError(
                 f"/{path} does not hold, once, what Debian's patch puts there:\n{old}",
-                "compare it with upstream's file and bring the patches of assemble/python.py up to date",
+                "compare it with upstream's file and bring assemble/debian_python.py up to date",
             )
         text = text.replace(old, new)
     return replace(entry, content=text.encode())
@@ -176,12 +124,16 @@ def _with_settings(path: str, entry: Entry, version: str) -> Entry:
     """Paths of the interpreter in /var/lang; libraries stay in Debian's directories, where they are."""
     text = entry.read().decode()
     for name, place in _SETTINGS.items():
-        text, count = re.subn(rf"(?m)^( *'{name}': )'[^']*'", rf"\1'{place}'", text)
+        text, count = re.subn(rf"""(?m)^( *(['"]){name}\2: )\2[^'"]*\2""", rf"\1\g<2>{place}\2", text)
         if count != 1:
             raise AssembleError(
                 f"/{path} has {count} lines for '{name}', not one", "bring assemble/python.py up to date"
             )
+    return replace(entry, content=_own_paths(text, version).encode())
+
+
+def _own_paths(text: str, version: str) -> str:
+    """The text with what is CPython's own in /var/lang."""
     own = re.escape(f"python{version}")
-    text = re.sub(rf"/usr/lib/[^/' ]+-linux-gnu[^/' ]*/{own}", f"/var/lang/lib/python{version}", text)
-    text = re.sub(rf"/usr/(bin|include|lib)/{own}", rf"/var/lang/\1/python{version}", text)
-    return replace(entry, content=text.encode())
+    text = re.sub(rf"""/usr/lib/[^/' "]+-linux-gnu[^/' "]*/{own}""", f"/var/lang/lib/python{version}", text)
+    return re.sub(rf"/usr/(bin|include|lib)/{own}", rf"/var/lang/\1/python{version}", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,7 @@ def resolve(
         archive = suites.with_others(archive, others, web=web, cache=cache, mirrors=mirrors, say=progress)
         debian[platform.arch] = _closures(archive, specs_of[platform.arch])
 
+    glibc = min(_glibc(found[base.name]) for found in debian.values())
     pinned = [inputs for by_arch in (before.sets.values() if before else ()) for inputs in by_arch.values()]
     known = {one.url: one for inputs in pinned for one in inputs.downloads}
     unavailable: dict[str, dict[str, str]] = {}
@@ -78,7 +80,7 @@ def resolve(
             return found
 
     def everything(name: str, spec: Layer, mine: Sequence[Platform]) -> dict[str, Inputs]:
-        wheels = [pypi.resolve(one, mine, web, mirrors) for one in spec.pypi]
+        wheels = [pypi.resolve(one, mine, glibc, web, mirrors) for one in spec.pypi]
         trees = [npm.resolve(one, mine, web, mirrors) for one in spec.npm]
         files = download.resolve(spec.downloads, mine, known, web=web, mirrors=mirrors, cache=cache, say=progress)
         images = pull.resolve(spec.image, mine, web) if spec.image else {}
@@ -212,6 +214,12 @@ def _closures(archive: Archive, specs: Mapping[str, tuple[Layer, tuple[str, ...]
         there = {package.name for other in below for package in found[other]}
         found[name] = tuple(archive.closure(spec.packages, spec.without, there))
     return found
+
+
+def _glibc(packages: Sequence[DebianPackage]) -> int:
+    """The minor version of the C library among a base's packages: 41 of 2.41-12."""
+    version = next((package.version for package in packages if package.name == "libc6"), "2.17")
+    return int(re.split(r"\D", version)[1])
 
 
 def releases_of(base: Base, web: Web, mirrors: Mirrors, clock: Callable[[], float] = time.time) -> list[Release]:
