@@ -2,5 +2,5 @@
 
 
 def handler(event, context):
-    print(f"request {context.aws_request_id}")
-    return {"greeting": f"Hello, {event['name']}!"}
+    print("request " + context.aws_request_id)
+    return {"greeting": "Hello, " + event["name"] + "!"}

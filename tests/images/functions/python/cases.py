@@ -1,4 +1,5 @@
-"""What every Python runtime is tried with."""
+# -*- coding: utf-8 -*-
+"""What every Python runtime is tried with, Python 2.7 too."""
 
 import logging
 import os
@@ -68,12 +69,13 @@ def large(event, context):
 
 
 def unicode(event, context):
-    return "äöü €𝄞" + event
+    return u"äöü €𝄞" + event
 
 
 def binary(event, context):
-    sys.stdout.buffer.write(b"\xff\xfe\x80\n")
-    sys.stdout.buffer.flush()
+    output = getattr(sys.stdout, "buffer", sys.stdout)
+    output.write(b"\xff\xfe\x80\n")
+    output.flush()
     return "printed"
 
 
