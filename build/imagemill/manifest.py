@@ -106,6 +106,8 @@ class PypiSet:
     """Where console scripts go; none are written when left out."""
     only_scripts: tuple[str, ...] = ()
     """Write these console scripts and no others."""
+    descriptions: bool = True
+    """Whether botocore keeps the descriptions in its service models, which only help() and documentation show."""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from imagemill.assemble import deb, layout, npm, python, ruby, system, wheel
+from imagemill.assemble import botocore, deb, layout, npm, python, ruby, system, wheel
 from imagemill.assemble.dpkg import Assembled, record
 from imagemill.assemble.pyc import NativePython
 from imagemill.errors import AssembleError
@@ -53,12 +53,13 @@ def assemble(
         move = ruby.moves(spec.ruby, platform) | move
     kept = [layout.place(package.tree, move, globs) for package in packages]
     tree = layout.union(packages, kept, move)
-    modules = layout.moved(_pypi(spec, inputs, path_of), move) | _npm(spec, inputs, path_of, scratch)
+    modules = layout.moved(_pypi(spec, inputs, path_of, native), move) | _npm(spec, inputs, path_of, scratch)
     tree |= {path: entry for path, entry in modules.items() if not globs.match(path, entry)}
     epoch = max((entry.mtime for entry in tree.values()), default=0)
     mtime = epoch or OUR_EPOCH
     if spec.python:
-        tree = python.finish(tree, spec.python, native)
+        compiled = python.finish(tree, spec.python, native)
+        tree = {path: entry for path, entry in compiled.items() if path in tree or not globs.match(path, entry)}
     if spec.ruby:
         tree = ruby.finish(tree, spec.ruby, platform)
     tree = python.finish_headers(tree)
@@ -68,10 +69,15 @@ def assemble(
     return Assembled(tree, records, epoch)
 
 
-def _pypi(spec: Layer, inputs: Inputs, path_of: Callable[[Item], Path]) -> Tree:
+def _pypi(spec: Layer, inputs: Inputs, path_of: Callable[[Item], Path], native: NativePython | None) -> Tree:
     tree: Tree = {}
     for group, wheels in zip(spec.pypi, inputs.pypi, strict=True):
-        tree |= wheel.unpack_set([(path_of(one), one.file) for one in wheels], group)
+        unpacked = wheel.unpack_set([(path_of(one), one.file) for one in wheels], group)
+        if not group.descriptions:
+            if native is None:
+                raise AssembleError(f"no native interpreter to repack botocore in {group.into}", "set 'python' too")
+            unpacked = botocore.without_descriptions(unpacked, native)
+        tree |= unpacked
     return tree
 
 

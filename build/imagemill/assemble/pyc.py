@@ -73,19 +73,29 @@ class NativePython:
 
         Raises AssembleError when the interpreter does not run here.
         """
-        names = {path: self._name(path, entry) for path, entry in modules.items() if entry.kind == "file"}
-        store = self.cache / "pyc"
-        store.mkdir(parents=True, exist_ok=True)
-        with native.locked(self.cache / "lock"):  # what another process compiles for another architecture is shared
-            missing = [path for path, name in names.items() if not (store / name).exists()]
+        script = _COMPILE_2 if self._version.startswith("2.") else _COMPILE
+        contents = self.convert(modules, script, self._name, "pyc")
+        return {
+            self._place(path): Entry("file", mtime=modules[path].mtime, content=content)
+            for path, content in contents.items()
+            if content
+        }
+
+    def convert(self, files: Tree, script: str, name: Callable[[str, Entry], str], store: str) -> dict[str, bytes]:
+        """What `script` makes of each of `files`, path -> content; empty where it makes nothing.
+
+        The script reads a JSON list of [source, path in the image, result, time of the source]. What it makes of a
+        file is kept below the cache's `store` by the file's `name`, so the name says all that decides on it. Raises
+        AssembleError when the interpreter does not run here.
+        """
+        names = {path: name(path, entry) for path, entry in files.items() if entry.kind == "file"}
+        folder = self.cache / store
+        folder.mkdir(parents=True, exist_ok=True)
+        with native.locked(self.cache / "lock"):  # what another process makes for another architecture is shared
+            missing = [path for path, file in names.items() if not (folder / file).exists()]
             if missing:
-                self._compile([(modules[path], path, names[path]) for path in missing], store)
-        compiled: Tree = {}
-        for path, name in names.items():
-            content = (store / name).read_bytes()
-            if content:
-                compiled[self._place(path)] = Entry("file", mtime=modules[path].mtime, content=content)
-        return compiled
+                self._convert([(files[path], path, names[path]) for path in missing], script, folder)
+        return {path: (folder / file).read_bytes() for path, file in names.items()}
 
     def refreeze(self, program: bytes, module: str, source: str) -> bytes:
         """The interpreter `program`, of any architecture, with `module` frozen into it anew from `source`.
@@ -104,6 +114,16 @@ class NativePython:
                 "bring assemble/python.py up to date with this build of CPython",
             )
         return program.replace(old, new.ljust(len(old), b"\0"))  # the reader stops at the end of the object
+
+    @cached_property
+    def identity(self) -> str:
+        """What decides on the bytes that it makes, the libraries that it stands on included."""
+        return _hash(package.sha256 for package in self.packages)
+
+    @property
+    def identity(self) -> str:
+        """What tells this interpreter, with all that it stands on, from others."""
+        return native.hashed(package.sha256 for package in self.packages)
 
     @cached_property
     def _compiler(self) -> str:
@@ -130,8 +150,8 @@ class NativePython:
         digest.update(entry.read())
         return digest.hexdigest()
 
-    def _compile(self, jobs: list[tuple[Entry, str, str]], store: Path) -> None:
-        """Compile each source into `store`; one that cannot be compiled leaves an empty file there."""
+    def _convert(self, jobs: list[tuple[Entry, str, str]], script: str, store: Path) -> None:
+        """Write what the script makes of each file into `store`; an empty file where it makes nothing."""
         root = self._root()
         with tempfile.TemporaryDirectory(dir=self.cache) as folder:
             rows = []
@@ -141,7 +161,6 @@ class NativePython:
                 rows.append([str(source), f"/{path}", str(Path(folder, name)), entry.mtime])
             workers = min(os.cpu_count() or 1, 1 + len(rows) // 200)  # starting one costs as much as 10 modules
             with ThreadPoolExecutor(workers) as pool:
-                script = _COMPILE_2 if self._version.startswith("2.") else _COMPILE
                 list(pool.map(lambda n: self._run(root, script, rows[n::workers]), range(workers)))
             for _, _, name in jobs:
                 result = Path(folder, name)

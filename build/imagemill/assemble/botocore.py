@@ -1,0 +1,56 @@
+"""botocore without the descriptions in its service models, which are two thirds of it.
+
+Of an operation and its fields they say in words what only help() and generated documentation show; clients are made of
+the rest. The models are packed by the locked interpreter and its zlib: with another zlib they would have other bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+
+from imagemill.assemble.pyc import NativePython
+from imagemill.filetree import Entry, Tree
+
+_MODEL = re.compile(r".*/botocore/data/.*/(service-2|endpoint-rule-set-1)\.json(\.gz)?")
+_EXAMPLES = re.compile(r".*/botocore/data/.*/examples-1\.json(\.gz)?")
+
+# for Python 2.7 too; a description is text, a field with that name is an object
+_DESCRIBE_LESS = """
+import collections, gzip, io, json, sys
+
+def bare(thing):
+    if isinstance(thing, list):
+        return [bare(one) for one in thing]
+    if not isinstance(thing, dict):
+        return thing
+    rows = [(key, bare(value)) for key, value in thing.items() if key != "documentation" or isinstance(value, dict)]
+    return collections.OrderedDict(rows)
+
+for source, path, result, _ in json.load(sys.stdin):
+    read = gzip.open if path.endswith(".gz") else io.open
+    with read(source, "rb") as file:
+        model = json.loads(file.read().decode("utf-8"), object_pairs_hook=collections.OrderedDict)
+    text = json.dumps(bare(model), separators=(",", ":")).encode("ascii")
+    with io.open(result, "wb") as file:
+        if path.endswith(".gz"):
+            with gzip.GzipFile("", "wb", 9, file, 0) as packed:
+                packed.write(text)
+        else:
+            file.write(text)
+"""
+
+
+def without_descriptions(tree: Tree, native: NativePython) -> Tree:
+    """The tree with the service models of its botocore bare, and without the examples that belong to descriptions."""
+    kept = {path: entry for path, entry in tree.items() if not _EXAMPLES.fullmatch(path)}
+    models = {path: entry for path, entry in kept.items() if _MODEL.fullmatch(path)}
+
+    def name(path: str, entry: Entry) -> str:
+        digest = hashlib.sha256(f"{native.identity}\0{path.endswith('.gz')}\0{_DESCRIBE_LESS}\0".encode())
+        digest.update(entry.read())
+        return digest.hexdigest()
+
+    bare = native.convert(models, _DESCRIBE_LESS, name, "models")
+    return kept | {path: replace(models[path], content=content) for path, content in bare.items()}
