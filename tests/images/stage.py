@@ -34,11 +34,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def planned() -> list[Image]:
-    """The default set, and whatever of the rest is built."""
+    """The default set, and after it whatever of the rest is built: who takes the first gets a current one."""
     images = plan(load(ROOT))
     default = current(images, datetime.datetime.now(datetime.UTC).date())
     built = Dist(ROOT / "dist").read()
-    return [image for image in images if image in default or image.name in built]
+    return [*default, *(image for image in images if image not in default and image.name in built)]
 
 
 IMAGES = planned()

@@ -195,41 +195,6 @@ def test_build_images_compile(image: Image, runner: containers.Runner, loaded: L
     assert (b"aws-cli/1" if image.base.suite == "bullseye" else b"aws-cli/2") in done.stderr
 
 
-EXTENSION = {
-    "setup.py": "from setuptools import Extension, setup\n"
-    "setup(name='quick', version='1', ext_modules=[Extension('quick', ['quick.c'])])\n",
-    "quick.c": """#include <Python.h>
-static PyObject *twice(PyObject *self, PyObject *n) { return PyLong_FromLong(2 * PyLong_AsLong(n)); }
-static PyMethodDef methods[] = {{"twice", twice, METH_O, ""}, {0}};
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "quick", "", -1, methods};
-PyMODINIT_FUNC PyInit_quick(void) { return PyModule_Create(&module); }
-""",
-    "app.py": "import quick\ndef handler(event, context): return quick.twice(event['n'])\n",
-}
-
-
-def test_an_extension_built_in_the_build_image_runs_in_the_run_image(
-    runner: containers.Runner, loaded: Loaded, tmp_path: Path
-) -> None:
-    for name, text in EXTENSION.items():
-        (tmp_path / name).write_text(text)
-    tmp_path.chmod(0o755)
-    run, build = (next(i for i in images if i.runtime.family == "python") for images in (RUN, BUILD))
-    made = runner.run(
-        loaded(build),
-        args=["pip", "install", "--no-build-isolation", "--no-index", "-t", ".", "."],
-        mounts=[containers.Mount(tmp_path, "/var/task", read_only=False)],
-        network="none",
-        timeout=300,
-    )
-    assert made.code == 0, made.stderr.decode() + made.stdout.decode()
-    done = runner.run(
-        loaded(run), args=["app.handler", '{"n": 21}'], mounts=[containers.Mount(tmp_path, "/var/task")],
-        network="none", timeout=DURATION,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == b"42", done.stderr
-
-
 def test_a_node_addon_compiles_in_the_build_image(runner: containers.Runner, loaded: Loaded) -> None:
     image = next(image for image in BUILD if image.runtime.family == "nodejs")
     script = """set -eu

@@ -84,6 +84,12 @@ def test_debians_changes_are_turned_back() -> None:
     assert tree[f"{TOP}/site-packages"].kind == "dir"
 
 
+def test_what_debian_changes_in_another_version_is_not_guessed() -> None:
+    tree = {path.replace("3.13", "3.99"): entry for path, entry in debian_python().items()}
+    with pytest.raises(AssembleError, match=r"CPython 3\.99 is not known"):
+        python.finish(tree, "3.99", FAKE)
+
+
 def test_settings_say_var_lang_where_it_is() -> None:
     text = python.finish(debian_python(), "3.13", FAKE)[f"{TOP}/_sysconfigdata__x86_64-linux-gnu.py"].read().decode()
     found: dict[str, Any] = {}

@@ -176,3 +176,17 @@ def test_no_interpreter_is_downloaded(index: Index, tmp_path: Path) -> None:
     index.project("a", {f"a-1-{ANY}.whl": ""})
     resolved(index, tmp_path, "a", python="3.14")
     assert not (tmp_path / ".local").exists()
+
+
+def test_a_base_with_an_older_c_library_gets_files_for_it(index: Index, tmp_path: Path) -> None:
+    new, old = native("M", "2_34"), native("M", "2_28")
+    index.project("a", {f"a-1-{tag.replace('M', p.machine)}.whl": "" for tag in (new, old) for p in BOTH})
+    found = resolved(index, tmp_path, "a", glibc=31)
+    assert found["amd64"] == {"a": f"a-1-{native('x86_64', '2_28')}.whl"}
+
+
+def test_for_python_2_the_manifest_names_every_version(index: Index, tmp_path: Path) -> None:
+    index.project("a", {"a-1-py2-none-any.whl": "b", "a-2-py3-none-any.whl": ""})
+    assert resolved(index, tmp_path, "a==1", python="2.7") == both(a="a-1-py2-none-any.whl")
+    with pytest.raises(LockError, match="a has no version"):
+        resolved(index, tmp_path, "a", python="2.7")

@@ -1,0 +1,5 @@
+"""A module of a package."""
+
+
+def handler(event, context):
+    return __name__.split(".")[-1]

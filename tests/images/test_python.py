@@ -1,0 +1,117 @@
+"""What is special to Python: its place and search path, handlers in folders, the SDK, extensions that are compiled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from stage import DURATION, IMAGES, ROOT, Loaded
+
+from imagemill.engine import containers
+from imagemill.plan import Image
+
+RUN = [image for image in IMAGES if image.runtime.family == "python" and image.variant == "run"]
+BUILD = [image for image in IMAGES if image.runtime.family == "python" and image.variant == "build"]
+FUNCTIONS = ROOT / "tests" / "images" / "functions" / "python"
+EXTENSION = {
+    "setup.py": "from setuptools import Extension, setup\n"
+    "setup(name='quick', version='1', ext_modules=[Extension('quick', ['quick.c'])])\n",
+    "quick.c": """#include <Python.h>
+static PyObject *twice(PyObject *self, PyObject *n) { return PyLong_FromLong(2 * PyLong_AsLong(n)); }
+static PyMethodDef methods[] = {{"twice", twice, METH_O, ""}, {0}};
+#if PY_MAJOR_VERSION == 2
+PyMODINIT_FUNC initquick(void) { Py_InitModule("quick", methods); }
+#else
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "quick", "", -1, methods};
+PyMODINIT_FUNC PyInit_quick(void) { return PyModule_Create(&module); }
+#endif
+""",
+    "app.py": "import quick\ndef handler(event, context): return quick.twice(event['n'])\n",
+}
+# as in the real runtimes: the SDK of older ones lies beside their client
+SEARCH_PATH = """
+import json, os, sys
+import boto3
+PATH = list(sys.path)
+def handler(event, context):
+    s3 = boto3.client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
+    return [sys.prefix, PATH, os.environ["PYTHONPATH"], boto3.__file__, url]
+"""
+
+pytestmark = pytest.mark.engine
+
+
+def label(image: Image) -> str:
+    return image.tags[-1]
+
+
+def version(image: Image) -> str:
+    return image.runtime.name.removeprefix("python")
+
+
+def call(runner: containers.Runner, name: str, handler: str, task: Path = FUNCTIONS, event: str = "{}") -> object:
+    mounts = [containers.Mount(task, "/var/task")]
+    done = runner.run(name, args=[handler, event], mounts=mounts, network="none", timeout=DURATION)
+    assert done.code == 0, done.stderr.decode()
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+def test_python_lives_in_var_lang(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
+    script = (
+        "import sys, site, sysconfig, ssl, sqlite3, ctypes, zlib, json;"
+        "print(json.dumps([sys.prefix, site.getsitepackages(), sysconfig.get_path('purelib')]))"
+    )
+    # without a variable that would help it
+    program = f"/var/lang/bin/python{version(image)}"
+    done = runner.run(loaded(image), entrypoint="/usr/bin/env", args=["-i", program, "-c", script])
+    assert done.code == 0, done.stderr
+    site = f"/var/lang/lib/python{version(image)}/site-packages"
+    assert json.loads(done.stdout) == ["/var/lang", [site], site]
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+def test_the_search_path_and_the_sdk(image: Image, runner: containers.Runner, loaded: Loaded, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SEARCH_PATH)
+    tmp_path.chmod(0o755)
+    answer = call(runner, loaded(image), "app.handler", tmp_path)
+    assert isinstance(answer, list)
+    prefix, path, exported, sdk, url = answer
+    lang = f"/var/lang/lib/python{version(image)}"
+    assert prefix == "/var/lang"
+    layers = [f"/opt/python/lib/python{version(image)}/site-packages", "/opt/python"]
+    assert path[:4] == ["/var/task", *layers, "/var/runtime"]
+    assert (path[5], path[-1]) == (lang, f"{lang}/site-packages")
+    assert exported == "/var/runtime"
+    old = tuple(map(int, version(image).split("."))) <= (3, 10)
+    assert sdk.startswith("/var/runtime/boto3/" if old else f"{lang}/site-packages/boto3/")
+    assert url.startswith("https://bucket.s3.amazonaws.com/key?")
+
+
+@pytest.mark.parametrize("image", RUN, ids=label)
+@pytest.mark.parametrize(("handler", "name"), [("places/deep.handler", "deep"), ("package/inner.handler", "inner")])
+def test_handlers_may_be_in_folders(
+    handler: str, name: str, image: Image, runner: containers.Runner, loaded: Loaded
+) -> None:
+    assert call(runner, loaded(image), handler) == name
+
+
+@pytest.mark.parametrize("build", BUILD, ids=label)
+def test_an_extension_built_in_the_build_image_runs_in_the_run_image(
+    build: Image, runner: containers.Runner, loaded: Loaded, tmp_path: Path
+) -> None:
+    for name, text in EXTENSION.items():
+        (tmp_path / name).write_text(text)
+    tmp_path.chmod(0o755)
+    made = runner.run(
+        loaded(build),
+        args=["pip", "install", "--no-build-isolation", "--no-index", "-t", ".", "."],
+        mounts=[containers.Mount(tmp_path, "/var/task", read_only=False)],
+        network="none",
+        timeout=300,
+    )
+    assert made.code == 0, made.stderr.decode() + made.stdout.decode()
+    run = next(image for image in RUN if image.runtime == build.runtime)
+    assert call(runner, loaded(run), "app.handler", tmp_path, '{"n": 21}') == 42
