@@ -120,9 +120,9 @@ class NativePython:
         """What decides on the bytes that it makes, the libraries that it stands on included."""
         return _hash(package.sha256 for package in self.packages)
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """What tells this interpreter, with all that it stands on, from others."""
+        """What decides on the bytes that it makes, the libraries that it stands on included."""
         return native.hashed(package.sha256 for package in self.packages)
 
     @cached_property
