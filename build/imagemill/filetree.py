@@ -5,7 +5,7 @@ Owners, modes and times are numbers here, so nobody needs to be root to make a l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -49,6 +49,18 @@ class Entry:
     def read(self) -> bytes:
         """The content of a file."""
         return self.content.read() if isinstance(self.content, Slice) else self.content
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The content of a file in pieces of at most `size` bytes when it lies on disk, else in one."""
+        if not isinstance(self.content, Slice):
+            yield self.content
+            return
+        with self.content.file.open("rb") as handle:
+            handle.seek(self.content.offset)
+            left = self.content.size
+            while left and (piece := handle.read(min(left, size))):
+                left -= len(piece)
+                yield piece
 
 
 Tree = dict[str, Entry]
