@@ -1,27 +1,34 @@
-"""The Dockerfile language without RUN: parsed into stages of instructions.
+"""The Dockerfile language as far as the embedded engine executes it: text parsed into instructions.
 
-Source: the Dockerfile reference. The subset: FROM scratch or an earlier stage, ARG, ADD, COPY, ENV, LABEL, USER,
-WORKDIR, EXPOSE, STOPSIGNAL, VOLUME, ENTRYPOINT and CMD. ADD knows no URLs.
+Lines, comments, directives, flags and words are read as BuildKit 0.8 (Docker 20.10) reads them, the oldest that
+builds what is rendered here; where newer ones take more, so may this one day. Variables stay as they are written.
+Source: the Dockerfile reference, and BuildKit's behaviour (tests/images/test_dockerfile_fuzz.py compares).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imagemill import dockerwords
 from imagemill.errors import DockerfileError
 
-_KEYWORDS = "FROM ARG ADD COPY ENV LABEL USER WORKDIR EXPOSE STOPSIGNAL VOLUME ENTRYPOINT CMD"
-KNOWN = frozenset(_KEYWORDS.split(" "))
-_DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
+_FLAGS = {"FROM": {"platform"}, "ADD": {"chown", "chmod"}, "COPY": {"chown", "chmod", "from"}}
+_PLAIN = {"ARG", "ENV", "LABEL", "USER", "WORKDIR", "EXPOSE", "STOPSIGNAL", "VOLUME", "ENTRYPOINT", "CMD"}
+KNOWN = frozenset({*_FLAGS, *_PLAIN})
+_ELSEWHERE = frozenset({"RUN", "HEALTHCHECK", "SHELL", "ONBUILD"})
+_SPACE = re.compile(r"[\t\v\f\r ]+")
+_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+_FLAG = re.compile(r"--([a-z-]+)=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its keyword in capitals, its `--flags`, the rest of its line, and where it began."""
+    """One instruction: its keyword in capitals, its `--flags`, the rest of its line, and where it began.
+
+    `escape` is the character that escapes others in it: a backslash, or a backtick where a directive says so.
+    """
 
     keyword: str
     flags: Mapping[str, str]
@@ -29,182 +36,175 @@ class Instruction:
     line: int
     escape: str = "\\"
 
+    @property
+    def spelled(self) -> str:
+        """How the history of an image names it."""
+        flags = "".join(f" --{key}={value}" for key, value in self.flags.items())
+        return f"{self.keyword}{flags} {self.rest}"
+
     def fail(self, problem: str, remedy: str) -> DockerfileError:
         """The error for this instruction."""
         return DockerfileError(f"Dockerfile line {self.line}: {self.keyword}: {problem}", remedy)
 
-    def expand(self, word: str, variables: Mapping[str, str]) -> str:
-        """A word with its quotes taken off and its variables replaced."""
-        try:
-            return dockerwords.expand(word, variables, self.escape)
-        except ValueError as error:
-            raise self.fail(str(error), "see the Dockerfile reference, Environment replacement") from None
-
-    def words(self, variables: Mapping[str, str]) -> list[str]:
-        """The rest as words, a JSON array or separated by spaces, quotes removed and variables expanded."""
+    def words(self) -> list[str]:
+        """The rest as a JSON array or, when it is none, split at space; no quotes are known here."""
         array = self.array()
-        return [self.expand(word, variables) for word in (self._tokens() if array is None else array)]
-
-    def one(self, variables: Mapping[str, str]) -> str:
-        """The rest as one word, spaces and all; variables may leave it empty."""
-        if not self.rest:
-            raise self.fail("takes one argument", "give one")
-        return self.expand(self.rest, variables)
+        return [word for word in _SPACE.split(self.rest) if word] if array is None else array
 
     def array(self) -> list[str] | None:
-        """The rest as a JSON array of strings, or None when it is not one."""
+        """The rest as a JSON array of strings, or None when it is not one; what follows the array is ignored."""
         if not self.rest.startswith("["):
             return None
         try:
-            data = json.loads(self.rest)
+            data, _ = json.JSONDecoder().raw_decode(self.rest)
         except ValueError:
             return None
-        return data if isinstance(data, list) and all(isinstance(word, str) for word in data) else None
+        if not all(isinstance(word, str) for word in data):
+            raise self.fail("its array holds more than strings", 'write ["one", "two"]')
+        return list(data)
 
-    def pairs(self, variables: Mapping[str, str]) -> list[tuple[str, str]]:
-        """The rest as `name=value` pairs (ENV, LABEL); the old `ENV name value` form too."""
-        tokens = self._tokens()
+    def pairs(self) -> list[tuple[str, str | None]]:
+        """The rest as `name=value` pairs (ENV, LABEL, ARG), quotes still in them.
+
+        The old `ENV name value` is known too; `ARG name` has no value (None).
+        """
+        tokens = list(self._tokens())
         if not tokens:
             raise self.fail("has no arguments", "give name=value")
-        if "=" not in tokens[0]:
-            name, value = _halves(self.rest)
+        if "=" not in tokens[0] and self.keyword != "ARG":
+            name, *value = _SPACE.split(self.rest, maxsplit=1)
             if not value:
                 raise self.fail(f"{name!r} has no value", "write name=value")
-            return [(self.expand(name, variables), self.expand(value, variables))]
-        pairs = []
+            return [(name, value[0])]
+        pairs: list[tuple[str, str | None]] = []
         for token in tokens:
-            name, equals, value = token.partition("=")
-            if not equals:
+            name, equals, text = token.partition("=")
+            if not equals and self.keyword != "ARG":
                 raise self.fail(f"{token!r} is not name=value", "write name=value, quoted where it has spaces")
-            pairs.append((self.expand(name, variables), self.expand(value, variables)))
+            if not name:
+                raise self.fail(f"{token!r} has no name", "write name=value")
+            pairs.append((name, text if equals else None))
         return pairs
 
-    def arguments(self) -> list[tuple[str, str | None]]:
-        """The rest of an ARG: names with the words of their defaults, None for those without."""
-        found: list[tuple[str, str | None]] = []
-        for token in self._tokens():
-            name, equals, value = token.partition("=")
-            found.append((name, value if equals else None))
-        if not found:
-            raise self.fail("has no arguments", "give a name, or name=value")
-        return found
-
-    @property
-    def spelled(self) -> str:
-        """The instruction as it stands, on one line."""
-        flags = "".join(f" --{key}={value}" for key, value in self.flags.items())
-        return f"{self.keyword}{flags} {self.rest}"
-
-    def _tokens(self) -> list[str]:
-        """Words split at unquoted space, quotes and backslashes still in them."""
-        try:
-            return dockerwords.split(self.rest, self.escape)
-        except ValueError as error:
-            raise self.fail(str(error), "close the quote") from None
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A build stage: its FROM, the name it has (empty for none), its number, and its instructions."""
-
-    origin: Instruction
-    name: str
-    number: int
-    instructions: tuple[Instruction, ...]
+    def _tokens(self) -> Iterator[str]:
+        """Words split at space outside quotes, with their quotes and escapes."""
+        word, quote, position = "", "", 0
+        while position < len(self.rest):
+            char = self.rest[position]
+            position += 1
+            if char == self.escape and quote != "'":
+                if position < len(self.rest):  # at the end of the line it says nothing
+                    word += char + self.rest[position]
+                    position += 1
+                continue
+            if not quote and char.isspace():
+                if word:
+                    yield word
+                word = ""
+                continue
+            if char == quote:
+                quote = ""
+            elif not quote and char in "'\"":
+                quote = char
+            word += char
+        if word:
+            yield word
 
 
 def parse(text: str) -> list[Instruction]:
     """The instructions of a Dockerfile. Raises DockerfileError for what is outside the subset."""
-    found = []
     escape = _escape(text)
-    for line, logical in _logical_lines(text, escape):
-        keyword, rest = _halves(logical.strip())
-        keyword = keyword.upper()
-        flags: dict[str, str] = {}
-        rest = rest.strip()
-        while match := re.match(r"--([a-z-]+)(?:=(\S+))?\s+", rest):
-            flags[match[1]] = match[2] or "true"
-            rest = rest[match.end() :]
-        instruction = Instruction(keyword, flags, rest, line, escape)
-        if keyword not in KNOWN:
-            remedy = "build it with --engine docker or --engine buildah" if keyword == "RUN" else "remove it"
-            raise instruction.fail("is not in the subset of the embedded engine", remedy)
-        found.append(instruction)
-    if not found or found[0].keyword not in ("FROM", "ARG"):
-        raise DockerfileError("Dockerfile line 1: does not begin with FROM", "begin it with FROM scratch")
+    found = [_instruction(line, logical, escape) for line, logical in _logical_lines(text, escape)]
+    first = next((instruction for instruction in found if instruction.keyword != "ARG"), None)
+    if first is None or first.keyword != "FROM":
+        line = first.line if first else 1
+        raise DockerfileError(f"Dockerfile line {line}: does not begin with FROM", "begin it with FROM scratch")
     return found
 
 
-def stages(instructions: Sequence[Instruction]) -> tuple[list[Instruction], list[Stage]]:
-    """The ARGs before the first FROM, and the stages. Raises DockerfileError where there is none."""
-    heads = [number for number, one in enumerate(instructions) if one.keyword == "FROM"]
-    if not heads:
-        raise DockerfileError("Dockerfile: has no FROM", "begin it with FROM scratch")
-    before = list(instructions[: heads[0]])
-    for one in before:
-        if one.keyword != "ARG":
-            raise one.fail("comes before the first FROM", "only ARG may stand there")
-    found = []
-    for number, (start, end) in enumerate(zip(heads, [*heads[1:], len(instructions)], strict=True)):
-        origin = instructions[start]
-        words = origin.rest.split()
-        if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
-            raise origin.fail(f"{origin.rest!r} is not an image", "write FROM scratch, or FROM scratch AS name")
-        name = words[2].lower() if len(words) == 3 else ""
-        found.append(Stage(origin, name, number, tuple(instructions[start + 1 : end])))
-    return before, found
+def _instruction(line: int, logical: str, escape: str) -> Instruction:
+    keyword, *rest = _SPACE.split(logical.strip(), maxsplit=1)
+    keyword = keyword.upper()
+    words, arguments = _flags(rest[0]) if rest else ([], "")
+    bare = Instruction(keyword, {}, arguments.strip(), line, escape)
+    if keyword not in KNOWN:
+        other = "build it with --engine docker or --engine buildah" if keyword in _ELSEWHERE else "remove it"
+        raise bare.fail("is not in the subset of the embedded engine", other)
+    takes = _FLAGS.get(keyword, set())
+    flags: dict[str, str] = {}
+    for word in words:
+        match = _FLAG.fullmatch(word)
+        if match is None or match[1] not in takes or match[1] in flags:
+            known = ", ".join(f"--{name}=..." for name in sorted(takes)) or "none"
+            raise bare.fail(f"{word} is not one of its flags", f"known here: {known}, each once")
+        flags[match[1]] = match[2]
+    if not bare.rest:
+        raise bare.fail("has no arguments", "say what it is to set")
+    return Instruction(keyword, flags, bare.rest, line, escape)
 
 
-def lineage(found: Sequence[Stage]) -> list[Instruction]:
-    """The instructions of the last stage and of those that it is built on, in the order of their execution."""
-    stage: Stage | None = found[-1]
-    chain: list[Instruction] = []
-    while stage is not None:
-        chain = [*stage.instructions, *chain]
-        stage = earlier(found, stage.origin.rest.split()[0], stage.number)
-    return chain
-
-
-def earlier(found: Sequence[Stage], name: str, before: int) -> Stage | None:
-    """The stage of this name (or number) before the one with number `before`; None when there is none."""
-    for stage in reversed(found[:before]):
-        if stage.name and stage.name == name.lower():
-            return stage
-    return found[int(name)] if name.isdecimal() and int(name) < before else None
-
-
-def _halves(text: str) -> tuple[str, str]:
-    """The first word, and what comes after it."""
-    word, *rest = re.split(r"\s+", text, maxsplit=1)
-    return word, "".join(rest)
+def _flags(text: str) -> tuple[list[str], str]:
+    """The leading words that begin with `--`, without their quotes, and what follows them."""
+    words: list[str] = []
+    word, quote, position = "", "", 0
+    while position < len(text):
+        char = text[position]
+        if not word and not quote:
+            if char.isspace():
+                position += 1
+                continue
+            if not text.startswith("--", position):
+                return words, text[position:]
+        position += 1
+        if char == "\\":
+            word += text[position : position + 1]
+            position += 1
+        elif not quote and char.isspace():
+            if word == "--":
+                return words, text[position:]
+            words.append(word)
+            word = ""
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote = char
+        else:
+            word += char
+    return words + ([word] if word not in ("", "--") else []), ""
 
 
 def _escape(text: str) -> str:
-    """What the parser directives at the top say that escapes."""
-    for line in text.splitlines():
+    """The escape character: directives stand before everything else, each at most once."""
+    seen: dict[str, str] = {}
+    for line in text.removeprefix("\ufeff").split("\n"):
         match = _DIRECTIVE.match(line.strip())
-        if match is None:
+        if match is None or match[1].lower() not in ("escape", "syntax"):
             break
-        if match[1].lower() == "escape":
-            if match[2] not in ("\\", "`"):
-                raise DockerfileError(f"Dockerfile: escape={match[2]} is not known", "use \\ or `")
-            return match[2]
-    return "\\"
+        if match[1].lower() in seen:
+            raise DockerfileError(f"Dockerfile: two {match[1]} directives", "keep one")
+        seen[match[1].lower()] = match[2]
+    found = seen.get("escape", "\\")
+    if found not in ("\\", "`"):
+        raise DockerfileError(f"Dockerfile: escape={found} is no escape character", "use ` or \\")
+    return found
 
 
 def _logical_lines(text: str, escape: str) -> Iterator[tuple[int, str]]:
-    """Lines joined where an escape ends them; comments and empty lines left out, between them too."""
+    """Lines joined where one ends with a single escape character; comments and empty lines left out."""
     mark = re.escape(escape)
-    continued = re.compile(rf"(?:^|(?<=[^{mark}])){mark}[ \t]*$")
-    pending, start = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("#") or not line.strip():
+    continued = re.compile(rf"([^{mark}]){mark}[ \t]*$|^{mark}[ \t]*$")
+    pending: str | None = None
+    start = 0
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        line = line.removesuffix("\r")
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-        start = start or number
-        joined = continued.sub("", line)
+        if pending is None:
+            pending, start, line = "", number, line.lstrip()
+        joined = continued.sub(r"\1", line)
         pending += joined
         if joined == line:
-            yield start, pending.strip()
-            pending, start = "", 0
-    if pending.strip():
-        yield start, pending.strip()
+            yield start, pending
+            pending = None
+    if pending is not None and pending.strip():
+        yield start, pending

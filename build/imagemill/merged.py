@@ -98,19 +98,10 @@ class MergedTree:
         for path, entry in layer:
             folder, _, name = path.rpartition("/")
             if path and not name.startswith(_WHITEOUT):
-                self.put(path, entry)
-
-    def put(self, path: str, entry: Entry) -> str:
-        """Have an entry at `path`, below links and in directories made where they are missing. Returns its key.
-
-        A file in place of a directory takes its place, children and all. LayoutError for a path below a file.
-        """
-        folder, _, name = path.rpartition("/")
-        parent = folder if self._is_directory(folder) else self._directory(folder, make=True)
-        if parent is None:
-            raise LayoutError(f"layer entry {path!r} lies below a file", "the layer is damaged")
-        self._put(parent, name, entry)
-        return _join(parent, name)
+                parent = folder if self._is_directory(folder) else self._directory(folder, make=True)
+                if parent is None:
+                    raise LayoutError(f"layer entry {path!r} lies below a file", "the layer is damaged")
+                self._put(parent, name, entry)
 
     def _put(self, parent: str, name: str, entry: Entry) -> None:
         key = _join(parent, name)

@@ -18,6 +18,7 @@ from imagemill.assemble import tarball
 from imagemill.assemble.compression import parse
 from imagemill.contexts import Ready
 from imagemill.engine import Context, archive, embedded
+from imagemill.engine.embedded.stages import history
 from imagemill.errors import ImagemillError
 from imagemill.filetree import Entry
 from imagemill.load import load
@@ -121,7 +122,7 @@ def settled(layout: Layout, image: Descriptor, one: Ready, folder: Path) -> tupl
         name="x",
         epoch=EPOCH,
         scratch=folder.parent / "scratch",
-        dockerfile=one.rendered.dockerfile,
+        steps=history(one.contexts[image.platform], find(image.platform)),
     )
     return made, Layout(folder).read_json(Layout(folder).read_json(made.digest)["config"]["digest"])
 

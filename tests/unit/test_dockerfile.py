@@ -1,90 +1,63 @@
-"""The Dockerfile subset: parsing, quoting, expansion, and a clear error for the rest."""
+"""The Dockerfile subset: lines, directives, flags and words, and a clear error for the rest."""
 
 from __future__ import annotations
 
 import pytest
 
-from imagemill.dockerfile import parse, stages
-from imagemill.dockerwords import expand
+from imagemill.dockerfile import parse
 from imagemill.errors import DockerfileError
-
-VARIABLES = {"NAME": "value", "EMPTY": "", "ARCH": "amd64"}
-
-EXPANSIONS = {
-    "plain": ("a$NAME", "avalue"),
-    "braces": ("${NAME}s", "values"),
-    "unknown": ("[$NOPE]", "[]"),
-    "default for unset": ("${NOPE:-x}", "x"),
-    "default for empty": ("${EMPTY:-x}", "x"),
-    "no default needed": ("${NAME:-x}", "value"),
-    "alternative": ("${NAME:+yes}", "yes"),
-    "alternative of empty": ("${EMPTY:+yes}", ""),
-    "escaped": (r"\$NAME", "$NAME"),
-    "nested default": ("${NOPE:-$ARCH}", "amd64"),
-    "nested braces": ("${NOPE:-${ARCH}s}", "amd64s"),
-    "required and there": ("${NAME:?no name}", "value"),
-    "a dollar alone": ("a $ b$", "a $ b$"),
-    "a name of digits": ("$1x", "x"),
-    "a special name": ("$$x", "x"),
-    "quotes go": ("'$NAME' \"$NAME\" a'b'c", "$NAME value abc"),
-    "escapes in double quotes": (r'"\$NAME \a \" \\"', r'$NAME \a " ' + "\\"),
-    "escapes outside": (r"\a\'\ ", "a' "),
-}
-
-REFUSED_WORDS = {
-    "an open brace": ("${NAME", "not a form"),
-    "an open default": ("${NAME:-x", "} is missing"),
-    "no name": ("${}", "a name is missing"),
-    "another form": ("${NAME#a}", "not a form that is known"),
-    "another form with a colon": ("${NAME:=a}", "not a form that is known"),
-    "required and not there": ("${NOPE:?give one}", "NOPE: give one"),
-    "an open quote": ("'x", "is not closed"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED_WORDS)
-def test_what_cannot_be_expanded(name: str) -> None:
-    text, problem = REFUSED_WORDS[name]
-    with pytest.raises(ValueError, match=problem):
-        expand(text, VARIABLES)
-
-
-@pytest.mark.parametrize("name", EXPANSIONS)
-def test_expand(name: str) -> None:
-    text, expected = EXPANSIONS[name]
-    assert expand(text, VARIABLES) == expected
-
 
 PAIRS = {
     "several": ("ENV A=1 B=2", [("A", "1"), ("B", "2")]),
-    "quoted": ("ENV A=\"x y\" B='p q'", [("A", "x y"), ("B", "p q")]),
-    "escaped space": (r"ENV A=x\ y", [("A", "x y")]),
-    "continued within a word": ("ENV A=1\\\n2", [("A", "12")]),
-    "an escaped end is no continuation": ("ENV A=1\\\\", [("A", "1\\")]),
+    "quotes stay": ("ENV A=\"x y\" B='p q'", [("A", '"x y"'), ("B", "'p q'")]),
+    "escaped space": (r"ENV A=x\ y", [("A", r"x\ y")]),
+    "escaped quote": (r'ENV A="say \"hi\" " B=', [("A", r'"say \"hi\" "'), ("B", "")]),
+    "no escape in single quotes": (r"ENV A='\' B=2", [("A", r"'\'"), ("B", "2")]),
     "continued": ("ENV A=1 \\\n    B=2", [("A", "1"), ("B", "2")]),
+    "continued without space": ("ENV A=1\\\nB=2", [("A", "1B=2")]),
+    "two backslashes continue nothing": ("ENV A=1\\\\\nENV B=2", [("A", "1\\\\")]),
+    "space behind the backslash": ("ENV A=1 \\  \nB=2", [("A", "1"), ("B", "2")]),
     "comment between": ("ENV A=1 \\\n# not a value\n    B=2", [("A", "1"), ("B", "2")]),
-    "expanded": ('ENV A="$NAME"', [("A", "value")]),
-    "single quotes keep": ("ENV A='$NAME'", [("A", "$NAME")]),
-    "escaped dollar": (r'ENV A="\$NAME"', [("A", "$NAME")]),
-    "escaped quote": (r'ENV A="say \"hi\""', [("A", 'say "hi"')]),
-    "backslash": (r'ENV A="a\\b"', [("A", "a\\b")]),
+    "empty line between": ("ENV A=1 \\\n\n    B=2", [("A", "1"), ("B", "2")]),
+    "backslash at the end": ("ENV A=1 \\", [("A", "1")]),
     "old form": ("ENV A some value", [("A", "some value")]),
+    "old form keeps space": ('ENV A  "b"  c', [("A", '"b"  c')]),
     "empty value": ("ENV A=", [("A", "")]),
     "equals in value": ("ENV A=b=c", [("A", "b=c")]),
+    "argument without value": ("ARG A B=c", [("A", None), ("B", "c")]),
+    "carriage returns": ("ENV A=1 \\\r\n B=2\r", [("A", "1"), ("B", "2")]),
+    "lower case": ("env A=1", [("A", "1")]),
+    "tab": ("ENV\tA=1", [("A", "1")]),
 }
 
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_pairs(name: str) -> None:
     text, expected = PAIRS[name]
-    [_, instruction] = parse("FROM scratch\n" + text)
-    assert instruction.pairs(VARIABLES) == expected
+    assert parse("FROM scratch\n" + text)[1].pairs() == expected
 
 
-def test_flags_and_words() -> None:
-    [_, add] = parse("FROM scratch\nADD --chown=1:2 --chmod=0755 system-${ARCH}.tar /")
+WORDS = {
+    "space": ("COPY a  b\tc", ["a", "b", "c"]),
+    "no quotes": ('COPY "a b" c', ['"a', 'b"', "c"]),
+    "array": ('COPY ["a b", "c"]', ["a b", "c"]),
+    "text behind an array": ('COPY ["a", "b"] c', ["a", "b"]),
+    "no array": ("COPY [ab] c", ["[ab]", "c"]),
+    "flags end": ("COPY -- --a b", ["--a", "b"]),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words(name: str) -> None:
+    text, expected = WORDS[name]
+    assert parse("FROM scratch\n" + text)[1].words() == expected
+
+
+def test_flags() -> None:
+    [_, add] = parse("FROM scratch\nADD --chown=1:2 --chmod='0755' system-${ARCH}.tar /")
     assert add.flags == {"chown": "1:2", "chmod": "0755"}
-    assert add.words(VARIABLES) == ["system-amd64.tar", "/"]
+    assert add.words() == ["system-${ARCH}.tar", "/"]
+    assert add.spelled == "ADD --chown=1:2 --chmod=0755 system-${ARCH}.tar /"
 
 
 def test_lines_are_numbered_where_they_begin() -> None:
@@ -92,11 +65,35 @@ def test_lines_are_numbered_where_they_begin() -> None:
     assert [(i.keyword, i.line) for i in parse(text)] == [("FROM", 3), ("ENV", 4), ("USER", 6)]
 
 
+DIRECTIVES = {
+    "backtick": ("# escape=`\nFROM scratch\nENV A=1 `\n B=2", "`"),
+    "after syntax": ("#syntax=x\n# ESCAPE = `\nFROM scratch", "`"),
+    "too late": ("# a comment\n# escape=`\nFROM scratch", "\\"),
+    "behind an empty line": ("\n# escape=`\nFROM scratch", "\\"),
+    "unknown": ("# other=1\n# escape=`\nFROM scratch", "\\"),
+    "byte order mark": ("\ufeff# escape=`\nFROM scratch", "`"),
+}
+
+
+@pytest.mark.parametrize("name", DIRECTIVES)
+def test_directives(name: str) -> None:
+    text, expected = DIRECTIVES[name]
+    assert {instruction.escape for instruction in parse(text)} == {expected}
+
+
 REFUSED = {
     "RUN": ("FROM scratch\nRUN true", "Dockerfile line 2: RUN", "--engine docker"),
+    "HEALTHCHECK": ("FROM scratch\nHEALTHCHECK NONE", "line 2: HEALTHCHECK", "--engine docker"),
     "unknown": ("FROM scratch\nFETCH x", "line 2: FETCH", "remove it"),
-    "no FROM": ("USER x", "does not begin with FROM", "FROM scratch"),
+    "unknown flag": ("FROM scratch\nCOPY --link a b", "line 2: COPY: --link is not", "--chmod=..., --chown=..."),
+    "flag of another": ("FROM scratch\nADD --from=x a b", "line 2: ADD: --from=x is not", "--chown"),
+    "flag twice": ("FROM scratch\nADD --chown=1 --chown=2 a b", "--chown=2 is not", "each once"),
+    "no FROM": ("ARG A\nUSER x", "line 2: does not begin with FROM", "FROM scratch"),
+    "only arguments": ("ARG A", "does not begin with FROM", "FROM scratch"),
     "nothing": ("# only a comment", "does not begin with FROM", "FROM scratch"),
+    "nothing said": ("FROM scratch\nUSER", "line 2: USER: has no arguments", "say what"),
+    "two escapes": ("# escape=`\n# escape=`\nFROM scratch", "two escape directives", "keep one"),
+    "odd escape": ("# escape=x\nFROM scratch", "escape=x is no escape", "`"),
 }
 
 
@@ -108,37 +105,20 @@ def test_what_is_outside_the_subset_is_refused(name: str) -> None:
     assert remedy in caught.value.remedy
 
 
-def test_an_open_quote_is_an_error() -> None:
-    [_, env] = parse('FROM scratch\nENV A="x')
-    with pytest.raises(DockerfileError, match='line 2: ENV: a " is not closed'):
-        env.pairs({})
-
-
-def test_stages() -> None:
-    before, found = stages(parse("ARG A=1\nFROM scratch AS One\nENV A=1\nFROM one\nUSER x\nUSER y"))
-    assert [one.rest for one in before] == ["A=1"]
-    assert [(stage.name, stage.number, len(stage.instructions)) for stage in found] == [("one", 0, 1), ("", 1, 2)]
-
-
-STAGES_REFUSED = {
-    "no FROM": ("ARG A", "has no FROM"),
-    "something before": ("ARG A\nENV B=1\nFROM scratch", "comes before the first FROM"),
-    "a strange FROM": ("FROM scratch AS", "is not an image"),
+MALFORMED = {
+    "no value": ("ENV A", "'A' has no value"),
+    "no pair": ("ENV A=1 B", "'B' is not name=value"),
+    "no name": ("LABEL =1", "'=1' has no name"),
 }
 
 
-@pytest.mark.parametrize("name", STAGES_REFUSED)
-def test_stages_refused(name: str) -> None:
-    text, problem = STAGES_REFUSED[name]
-    with pytest.raises(DockerfileError, match=problem):
-        stages(parse(text))
+@pytest.mark.parametrize("name", MALFORMED)
+def test_pairs_that_are_none(name: str) -> None:
+    text, message = MALFORMED[name]
+    with pytest.raises(DockerfileError, match=message):
+        parse("FROM scratch\n" + text)[1].pairs()
 
 
-def test_another_escape() -> None:
-    [_, env] = parse("# escape=`\nFROM scratch\nENV A=C:\\x` y `\n B=2")
-    assert env.pairs({}) == [("A", "C:\\x y"), ("B", "2")]
-
-
-def test_arguments() -> None:
-    [arg, _] = parse('ARG A B=2 C="x y"\nFROM scratch')
-    assert arg.arguments() == [("A", None), ("B", "2"), ("C", '"x y"')]
+def test_an_array_of_more_than_strings() -> None:
+    with pytest.raises(DockerfileError, match="more than strings"):
+        parse("FROM scratch\nCMD [1]")[1].array()

@@ -6,18 +6,21 @@ import gzip
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imagemill import oci
+from imagemill.dockerfile import Instruction, parse
 from imagemill.engine import archive
 from imagemill.errors import EngineError, LayoutError
 from imagemill.tarwalk import walk
 
 EPOCH = 1_757_664_000
-DOCKERFILE = "FROM scratch\nADD a.tar /\nCOPY --chmod=755 b /b\nWORKDIR /\n"
+STEPS = parse("FROM scratch\nADD a.tar /\nCOPY --chmod=755 b /b\nWORKDIR /\n")[1:]
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def tar(*members: tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]) -> bytes:
@@ -52,7 +55,15 @@ def layer(owner: str = "", *, swapped: bool = False, later: bool = False) -> byt
 def saved(path: Path, layers: list[bytes], *, oci_names: bool = False, **config: Any) -> Path:
     """What `docker save` writes: names of its own up to Docker 24, blobs from 25 on."""
     names = [f"blobs/sha256/{n}" if oci_names else f"{n}/layer.tar" for n in range(len(layers))]
-    full = {"architecture": "arm64", "os": "linux", "created": "2026-01-01T00:00:00.1Z", "config": config}
+    told: list[dict[str, Any]] = [{"created_by": "/bin/sh -c #(nop) ADD"} for _ in layers]
+    told += [{"created_by": "x", "empty_layer": True}] * (3 - len(layers))
+    full: dict[str, Any] = {
+        "architecture": "arm64",
+        "os": "linux",
+        "created": "2026-01-01T00:00:00.1Z",
+        "config": config,
+    }
+    full["history"] = told
     rows = [{"Config": "config.json", "RepoTags": ["x:y"], "Layers": names}]
     files = [
         ("manifest.json", json.dumps(rows).encode()),
@@ -63,10 +74,10 @@ def saved(path: Path, layers: list[bytes], *, oci_names: bool = False, **config:
     return path
 
 
-def settled(path: Path, tmp_path: Path, dockerfile: str = DOCKERFILE) -> tuple[oci.Descriptor, dict[str, Any]]:
+def settled(path: Path, tmp_path: Path, steps: Sequence[Instruction] = STEPS) -> tuple[oci.Descriptor, dict[str, Any]]:
     layout = tmp_path / f"{path.name}-layout"
     found = archive.docker_archive_to_layout(
-        path, layout, name="t", epoch=EPOCH, scratch=tmp_path / "scratch", dockerfile=dockerfile
+        path, layout, name="t", epoch=EPOCH, scratch=tmp_path / "scratch", steps=steps
     )
     reader = oci.Layout(layout)
     config = reader.read_json(reader.read_json(found.digest)["config"]["digest"])
@@ -110,18 +121,39 @@ def test_settled_configuration(tmp_path: Path) -> None:
     labels = {"io.buildah.version": "1", "a": "b"}
     path = saved(tmp_path / "1", [layer()], Cmd=["x"], Labels=labels, Hostname="h", Volumes=None, User="")
     found, config = settled(path, tmp_path)
-    assert config["config"] == {"Cmd": ["x"], "Labels": {"a": "b"}}
+    assert config["config"] == {"Cmd": ["x"], "Labels": {"a": "b"}, "Env": [PATH], "WorkingDir": "/"}
     assert (config["created"], config["architecture"]) == ("2025-09-12T08:00:00Z", "arm64")
     assert found.platform == "linux/arm64"
     assert [{key: row[key] for key in row if key != "comment"} for row in config["history"]] == [
         {"created": config["created"], "created_by": "ADD a.tar /"},
-        {"created": config["created"], "created_by": "COPY --chmod=755 b /b"},
+        {"created": config["created"], "created_by": "COPY --chmod=755 b /b", "empty_layer": True},
         {"created": config["created"], "created_by": "WORKDIR /", "empty_layer": True},
     ]
 
 
-def test_no_history_of_what_is_outside_the_subset(tmp_path: Path) -> None:
-    _, config = settled(saved(tmp_path / "1", [layer()]), tmp_path, "FROM x\nRUN true\n")
+def test_a_layer_without_entries_goes(tmp_path: Path) -> None:
+    _, config = settled(saved(tmp_path / "1", [layer(), tar(), layer("x")]), tmp_path)
+    assert [row.get("empty_layer", False) for row in config["history"]] == [False, True, False]
+    assert len(config["rootfs"]["diff_ids"]) == 2
+
+
+def test_environment_and_directory_have_one_form(tmp_path: Path) -> None:
+    env = ["A=b=c", "PATH=/bin", "B="]
+    _, config = settled(saved(tmp_path / "1", [layer()], Env=env, WorkingDir="/a/../b/"), tmp_path)
+    assert config["config"] == {"Env": ["PATH=/bin", "A=b=c", "B="], "WorkingDir": "/b"}
+
+
+def test_a_build_with_other_rows_made_a_layer_of_each_that_may(tmp_path: Path) -> None:
+    [argument, _] = parse("ARG A\nFROM scratch")
+    _, config = settled(
+        saved(tmp_path / "1", [layer(), tar(), layer("x")]), tmp_path, [*STEPS[:1], argument, *STEPS[1:]]
+    )
+    assert [row["created_by"] for row in config["history"] if "empty_layer" not in row] == ["ADD a.tar /", "WORKDIR /"]
+
+
+@pytest.mark.parametrize("steps", [(), STEPS[:2], [*STEPS, STEPS[0]]], ids=["none", "fewer", "more"])
+def test_no_history_when_the_engine_tells_of_others(steps: Sequence[Instruction], tmp_path: Path) -> None:
+    _, config = settled(saved(tmp_path / "1", [layer()]), tmp_path, steps)
     assert config["history"] == []
 
 
@@ -186,7 +218,7 @@ def test_an_archive_for_every_loader(tmp_path: Path) -> None:
     ]
     [docker] = json.loads(files["manifest.json"])
     assert docker["RepoTags"] == ["imagemill/lambda:a", "imagemill/lambda:b"]
-    assert json.loads(files[docker["Config"]])["config"] == {"Cmd": ["x"]}
+    assert json.loads(files[docker["Config"]])["config"] == {"Cmd": ["x"], "Env": [PATH], "WorkingDir": "/"}
     assert len(docker["Layers"]) == 2
     for name, data in files.items():
         if name.startswith("blobs/"):

@@ -1,20 +1,17 @@
-"""The embedded engine and the factory around it, with tiny layers in place of real ones."""
+"""The factory around the embedded engine, with tiny layers in place of real ones."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from imagemill.aging import Effective
-from imagemill.assemble import Assembled, tarball
+from imagemill.assemble import Assembled
 from imagemill.assemble.compression import GZIP, Compression, parse
 from imagemill.crew import Crew
 from imagemill.dist import Dist
-from imagemill.engine import Context, embedded
-from imagemill.errors import DockerfileError
 from imagemill.factory import Factory, Paths
 from imagemill.filetree import Entry
 from imagemill.layers import Job, LayerStore, craft
@@ -22,95 +19,10 @@ from imagemill.load import load
 from imagemill.lock import read
 from imagemill.oci import Layout
 from imagemill.plan import plan, select
-from imagemill.platforms import find
 from imagemill.progress import Silent
 
 ROOT = Path(__file__).parents[2]
 IMAGES = plan(load(ROOT))
-AMD64 = find("amd64")
-
-
-def build(tmp_path: Path, dockerfile: str, **files: bytes) -> tuple[dict[str, Any], Layout, str]:
-    """Execute a Dockerfile whose archive a.tar holds one file. Returns the configuration and the layout."""
-    blob = tarball.write({"etc/x": Entry("file", content=b"x", mtime=5)}, tmp_path / "a.tar.gz", epoch=9)
-    there = {name: Entry("file", content=content) for name, content in files.items()}
-    context = Context(
-        dockerfile, {"a-amd64.tar": blob}, there, {"GIVEN": "given"}, directories=frozenset({"/var/task"})
-    )
-    descriptor = embedded.build(
-        context, AMD64, layout=tmp_path / "out", name="x", epoch=9, scratch=tmp_path / "scratch"
-    )
-    layout = Layout(tmp_path / "out")
-    manifest = layout.read_json(descriptor.digest)
-    return layout.read_json(manifest["config"]["digest"]), layout, descriptor.digest
-
-
-DOCKERFILE = """FROM scratch
-ARG TARGETARCH
-ADD a-${TARGETARCH}.tar /
-ARG GIVEN=default
-ARG OTHER=default
-ENV A=1 B="$GIVEN $OTHER"
-ENV A=2
-LABEL l="${A}"
-USER me
-WORKDIR /var/task
-EXPOSE 80 90/udp
-ENTRYPOINT ["/init", "-x"]
-CMD ["a b"]
-"""
-
-
-def test_the_configuration_is_what_the_dockerfile_says(tmp_path: Path) -> None:
-    config, _, _ = build(tmp_path, DOCKERFILE)
-    assert config["config"] == {
-        "Cmd": ["a b"],
-        "Entrypoint": ["/init", "-x"],
-        "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=2", "B=given default"],
-        "ExposedPorts": {"80/tcp": {}, "90/udp": {}},
-        "Labels": {"l": "2"},
-        "User": "me",
-        "WorkingDir": "/var/task",
-    }
-    assert (config["architecture"], config["os"], config["created"]) == ("amd64", "linux", "1970-01-01T00:00:09Z")
-
-
-def test_each_archive_is_a_layer_and_each_instruction_has_its_history(tmp_path: Path) -> None:
-    config, _, _ = build(tmp_path, DOCKERFILE)
-    assert len(config["rootfs"]["diff_ids"]) == 1
-    assert [row.get("empty_layer", False) for row in config["history"]].count(False) == 1
-    assert len(config["history"]) == len(DOCKERFILE.splitlines()) - 1
-
-
-def test_copy_makes_a_layer(tmp_path: Path) -> None:
-    text = "FROM scratch\nCOPY --chmod=0755 --chown=993:990 run /var/runtime/\n"
-    config, layout, digest = build(tmp_path, text, run=b"#!/bin/sh\n")
-    [layer] = layout.read_json(digest)["layers"]
-    import tarfile
-
-    with tarfile.open(layout.blob_path(layer["digest"])) as archive:
-        member = archive.getmember("var/runtime/run")
-        assert (member.mode, member.uid, member.gid, member.mtime) == (0o755, 993, 990, 0)
-    assert len(config["rootfs"]["diff_ids"]) == 1
-
-
-REFUSED = {
-    "FROM an image": ("FROM debian", "only FROM scratch"),
-    "missing file": ("FROM scratch\nCOPY nothing /x", "'nothing' is not there"),
-    "archive elsewhere": ("FROM scratch\nADD a-amd64.tar /opt/", "layer archives go to /"),
-    "an unknown owner": ("FROM scratch\nCOPY --chown=me run /x", "/etc/passwd of the image so far has no 'me'"),
-    "two users": ("FROM scratch\nUSER a b", "takes one argument"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_outside_the_subset_is_an_error_with_its_line(name: str, tmp_path: Path) -> None:
-    text, problem = REFUSED[name]
-    with pytest.raises(DockerfileError, match=problem):
-        build(tmp_path, text, run=b"x")
-
-
-# --- the factory ------------------------------------------------------------------------------------------
 
 
 class Here(Crew):

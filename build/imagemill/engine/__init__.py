@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from imagemill.engine import ignore
 from imagemill.filetree import Entry, Slice, Tree
 from imagemill.oci import Blob
+
+DOCKERFILE = "Dockerfile"
 
 
 @dataclass(frozen=True)
 class Context:
-    """What an engine is given: a Dockerfile, the layer archives it adds, and files that it copies.
+    """What an engine is given: a Dockerfile, the layer archives that it adds, and other files that it copies.
 
     `archives` maps the name in the Dockerfile (`system-amd64.tar`) to a layer in canonical form, `files` a path to
-    what is there. `target` is the stage to build, empty for the last one. `directories` are absolute paths that the
-    archives are known to have, so that nobody has to look into them for the directory of a WORKDIR.
+    what is there. `target` is the stage that becomes the image, empty for the last one. `directories` are absolute
+    paths that the archives are known to have, so that nobody has to look into them for the directory of a WORKDIR.
     """
 
     dockerfile: str
@@ -25,8 +29,22 @@ class Context:
     target: str = ""
     directories: frozenset[str] = frozenset()
 
-    @property
-    def tree(self) -> Tree:
-        """The whole build context as files: the Dockerfile, the files, and the archives, compressed as they are."""
-        archives = {name: Entry("file", content=Slice(blob.path, 0, blob.size)) for name, blob in self.archives.items()}
-        return {"Dockerfile": Entry("file", content=self.dockerfile.encode()), **self.files, **archives}
+    def visible(self, epoch: int) -> Tree:
+        """Everything that COPY and ADD see: root's, no newer than `epoch` (seconds since 1970).
+
+        That is all of it, the Dockerfile too, without what .dockerignore names. DockerfileError when that file
+        cannot be read.
+        """
+        whole: Tree = {DOCKERFILE: Entry("file", mtime=epoch, content=self.dockerfile.encode())}
+        for name, blob in self.archives.items():
+            whole[name] = Entry("file", mtime=epoch, content=Slice(blob.path, 0, blob.size))
+        for name, entry in self.files.items():
+            if entry.kind == "hardlink":
+                entry = replace(self.files[entry.target], kind="hardlink", target=entry.target, content=b"")
+            whole[name] = replace(entry, uid=0, gid=0, mtime=min(entry.mtime, epoch))
+        for name in list(whole):
+            while (name := posixpath.dirname(name)) and name not in whole:
+                whole[name] = Entry("dir", 0o755, mtime=epoch)
+        if ignore.NAME in whole:
+            return ignore.visible(whole, whole[ignore.NAME].read().decode())
+        return whole

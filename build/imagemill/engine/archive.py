@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import mmap
+import posixpath
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +20,9 @@ from typing import IO, Any
 
 from imagemill import oci
 from imagemill.assemble import compression, tarball
-from imagemill.dockerfile import lineage, parse, stages
-from imagemill.errors import DockerfileError, EngineError, LayoutError
+from imagemill.dockerfile import Instruction
+from imagemill.engine.embedded import settings
+from imagemill.errors import EngineError, LayoutError
 from imagemill.filetree import Tree
 from imagemill.tarwalk import walk
 
@@ -35,7 +37,7 @@ _IDENTITY_LABEL = "io.buildah.version"
 
 
 def docker_archive_to_layout(
-    saved: Path, layout: Path, *, name: str, epoch: int, scratch: Path, dockerfile: str = ""
+    saved: Path, layout: Path, *, name: str, epoch: int, scratch: Path, steps: Sequence[Instruction] = ()
 ) -> oci.Descriptor:
     """Turn what `docker save` wrote into an OCI layout at `layout`, settled (see `settle`).
 
@@ -48,11 +50,11 @@ def docker_archive_to_layout(
             raise EngineError(f"{saved}: {len(images)} images where one was saved", "build one image at a time")
         config = json.load(_member(tar, images[0]["Config"]))
         layers = (_member(tar, path) for path in images[0]["Layers"])
-        return settle(config, layers, layout, name=name, epoch=epoch, scratch=scratch, dockerfile=dockerfile)
+        return settle(config, layers, layout, name=name, epoch=epoch, scratch=scratch, steps=steps)
 
 
 def oci_to_layout(
-    source: Path, layout: Path, *, name: str, epoch: int, scratch: Path, dockerfile: str = ""
+    source: Path, layout: Path, *, name: str, epoch: int, scratch: Path, steps: Sequence[Instruction] = ()
 ) -> oci.Descriptor:
     """Turn an OCI layout with one image, as buildah writes it, into a settled one at `layout`."""
     found = oci.Layout(source)
@@ -60,7 +62,7 @@ def oci_to_layout(
     manifest = found.read_json(image.digest)
     config = found.read_json(manifest["config"]["digest"])
     layers = (found.blob_path(layer["digest"]).open("rb") for layer in manifest["layers"])
-    return settle(config, layers, layout, name=name, epoch=epoch, scratch=scratch, dockerfile=dockerfile)
+    return settle(config, layers, layout, name=name, epoch=epoch, scratch=scratch, steps=steps)
 
 
 def settle(
@@ -71,57 +73,64 @@ def settle(
     name: str,
     epoch: int,
     scratch: Path,
-    dockerfile: str = "",
+    steps: Sequence[Instruction] = (),
 ) -> oci.Descriptor:
     """Write an image in the factory's form; returns the descriptor of its manifest.
 
     Layers are written anew in canonical form; what the build itself touched gets `epoch` (seconds since 1970)
-    as its time, older times stay. A layer without entries (BuildKit's for WORKDIR) goes, as do those parts of
-    the configuration that each engine words in its own way; the history is told from `dockerfile`.
+    as its time, older times stay. A layer without entries (BuildKit's for a WORKDIR that is there) goes, as do those
+    parts of the configuration that each engine words in its own way. The history is told from `steps`, the
+    instructions that the image comes from; it is empty when the engine tells of others.
     """
-    settings = {key: value for key, value in config.get("config", {}).items() if key in _CONFIG_KEYS and value}
-    labels = {key: value for key, value in settings.pop("Labels", {}).items() if key != _IDENTITY_LABEL}
-    if labels:
-        settings["Labels"] = labels
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        blobs = []
+        blobs: list[oci.Blob | None] = []
         for number, stream in enumerate(layers):
             with stream:
                 blobs.append(_settle_layer(stream, Path(folder, f"{number}.tar"), epoch))
-        rows = config.get("history") or []
         image = {
             "architecture": config["architecture"],
             "os": config["os"],
             "created": created,
-            "config": settings,
-            "history": _history(dockerfile, created, rows, [blob is not None for blob in blobs]),
+            "config": _settle_config(config.get("config", {})),
+            "history": _history(steps, config.get("history", []), blobs, created),
         }
         return oci.write_image(layout, image, [blob for blob in blobs if blob is not None], name)
 
 
-def _history(
-    dockerfile: str, created: str, theirs: Sequence[Mapping[str, Any]], kept: Sequence[bool]
-) -> list[dict[str, Any]]:
-    """A row an instruction, as the embedded engine writes them; none for a Dockerfile outside its subset.
+def _settle_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that an image has, in the form of the embedded engine: with a PATH, and that first."""
+    found = {key: value for key, value in config.items() if key in _CONFIG_KEYS and value}
+    labels = {key: value for key, value in found.pop("Labels", {}).items() if key != _IDENTITY_LABEL}
+    if labels:
+        found["Labels"] = labels
+    env = dict(line.partition("=")[::2] for line in found.pop("Env", ()))
+    found["Env"] = [f"{key}={value}" for key, value in {"PATH": settings.PATH, **env}.items()]
+    found["WorkingDir"] = posixpath.normpath(found.get("WorkingDir", "/"))
+    return found
 
-    `theirs` is the engine's own history, which tells the instructions that made layers, and `kept` which of these
-    layers have anything in them.
+
+def _history(
+    steps: Sequence[Instruction], told: Sequence[Mapping[str, Any]], blobs: Sequence[oci.Blob | None], created: str
+) -> list[dict[str, Any]]:
+    """A row an instruction, as the embedded engine writes them; none when the layers are not theirs.
+
+    `told`, the engine's own history, says which of them made the layers. One that has other rows (a target of bake
+    that continues another repeats its ARGs) is BuildKit's, which makes a layer, be it an empty one, of each of three.
     """
-    try:
-        instructions = lineage(stages(parse(dockerfile))[1])
-    except DockerfileError:
+    if len(told) == len(steps):
+        made = [not row.get("empty_layer") for row in told]
+    else:
+        made = [step.keyword in ("ADD", "COPY", "WORKDIR") for step in steps]
+    if sum(made) != len(blobs):
         return []
-    layers = iter(kept)
-    if len(theirs) == len(instructions) and sum(not row.get("empty_layer") for row in theirs) == len(kept):
-        full = [not row.get("empty_layer") and next(layers) for row in theirs]
-    else:  # an engine with other rows
-        full = [instruction.keyword in ("ADD", "COPY") for instruction in instructions]
-    return [
-        {"created": created, "created_by": instruction.spelled, **({} if has else {"empty_layer": True})}
-        for instruction, has in zip(instructions, full, strict=True)
-    ]
+    layers = iter(blobs)
+    rows = []
+    for step, makes in zip(steps, made, strict=True):
+        row = {"created": created, "created_by": step.spelled}
+        rows.append(row if makes and next(layers) is not None else {**row, "empty_layer": True})
+    return rows
 
 
 def _settle_layer(stream: IO[bytes], path: Path, epoch: int) -> oci.Blob | None:

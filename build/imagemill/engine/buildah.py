@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -11,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from imagemill import oci
-from imagemill.engine import Context, archive
+from imagemill.engine import DOCKERFILE, Context, archive
+from imagemill.engine.embedded.stages import history
 from imagemill.engine.placing import place
 from imagemill.errors import EngineError
 from imagemill.platforms import Platform
@@ -46,7 +46,7 @@ def build(
     arguments = {"SOURCE_DATE_EPOCH": str(epoch), **context.arguments}
     passing = "localhost/imagemill-build"
     try:
-        _write_context(context, own / "context")
+        _write_context(context, epoch, own / "context")
         # No --timestamp: it sets the time of every file, older ones too; times are settled afterwards.
         # --layers makes a layer of each instruction, as BuildKit does; chroot asks for no OCI runtime.
         _checked(
@@ -55,8 +55,9 @@ def build(
                 *buildah,
                 *("build", "--quiet", "--layers", "--format", "oci", "--isolation", "chroot"),
                 *("--platform", str(platform), "--tag", passing),
-                *(("--target", context.target) if context.target else ()),
                 *(word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")),
+                *(("--target", context.target) if context.target else ()),
+                *("--file", f"{own}/{DOCKERFILE}", "--ignorefile", f"{own}/ignored"),
                 f"{own}/context",
             ],
             f"{name} for {platform}",
@@ -67,25 +68,18 @@ def build(
             f"{name} for {platform}",
         )
         return archive.oci_to_layout(
-            own / "oci", layout, name=name, epoch=epoch, scratch=own, dockerfile=context.dockerfile
+            own / "oci", layout, name=name, epoch=epoch, scratch=own, steps=history(context, platform)
         )
     finally:
         _remove(own, buildah, run)
 
 
-def _write_context(context: Context, folder: Path) -> None:
+def _write_context(context: Context, epoch: int, folder: Path) -> None:
+    """The build context as files; the Dockerfile lies beside it, too, where no .dockerignore says anything of it."""
     folder.mkdir()
-    archives = context.archives
-    place({name: entry for name, entry in context.tree.items() if name not in archives}, folder)
-    for name, blob in archives.items():
-        _link(blob.path, folder / name)
-
-
-def _link(source: Path, path: Path) -> None:
-    try:
-        os.link(source, path)
-    except OSError:
-        shutil.copyfile(source, path)
+    folder.with_name(DOCKERFILE).write_text(context.dockerfile, encoding="utf-8")
+    folder.with_name("ignored").touch()
+    place(context.visible(epoch), folder)
 
 
 def _checked(run: Run, argv: Sequence[str], what: str) -> None:

@@ -22,8 +22,8 @@ from docker.errors import DockerException
 
 from imagemill import oci
 from imagemill.assemble import tarball
-from imagemill.engine import Context, archive
-from imagemill.engine.dockerignore import visible
+from imagemill.engine import DOCKERFILE, Context, archive
+from imagemill.engine.embedded.stages import history
 from imagemill.errors import EngineError
 from imagemill.filetree import Entry
 from imagemill.platforms import Platform
@@ -93,9 +93,7 @@ def build(
     daemon = connect()
     try:
         with tempfile.TemporaryFile(dir=scratch) as file:
-            # The API leaves .dockerignore to its callers. Archives stay compressed: ADD looks at what they are.
-            dockerfile = Entry("file", content=context.dockerfile.encode())
-            file.writelines(tarball.pack({**visible(context.tree), "Dockerfile": dockerfile}, epoch))
+            _write_context(context, epoch, file)
             file.seek(0)
             _build(daemon, file, context, platform, passing, epoch)
         with tempfile.NamedTemporaryFile(dir=scratch) as saved:
@@ -111,12 +109,21 @@ def build(
                 name=name,
                 epoch=epoch,
                 scratch=scratch,
-                dockerfile=context.dockerfile,
+                steps=history(context, platform),
             )
     except (DockerException, requests.RequestException) as error:
         raise EngineError(f"{name} for {platform}: Docker failed: {error}", "see the daemon's log") from None
     finally:
         daemon.close()
+
+
+def _write_context(context: Context, epoch: int, out: IO[bytes]) -> None:
+    """The build context as a tar, which has the Dockerfile even where .dockerignore keeps it from being copied.
+
+    Layer archives stay compressed: ADD unpacks them by what they are.
+    """
+    dockerfile = Entry("file", mtime=epoch, content=context.dockerfile.encode())
+    out.writelines(tarball.pack({**context.visible(epoch), DOCKERFILE: dockerfile}, epoch))
 
 
 def _build(
@@ -133,8 +140,10 @@ def _build(
             "version": "2",
             "platform": str(platform),
             "t": passing,
-            **({"target": context.target} if context.target else {}),
             "buildargs": json.dumps({"SOURCE_DATE_EPOCH": str(epoch), **context.arguments}),
+            "target": context.target,
+            # BuildKit's cache knows files by their content: it would give one back with the time of an older build.
+            "nocache": "1" if context.files else "",
         },
         data=file,
         headers={"Content-Type": "application/x-tar"},
