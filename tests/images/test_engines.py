@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ from imagemill.tarwalk import walk
 
 pytestmark = pytest.mark.engine
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 EPOCH = 1_757_664_000
 OLD = 1_234_567_890
 PUBLISHED = [platform for platform in PLATFORMS.values() if not platform.port]
@@ -177,6 +179,86 @@ def test_engines_agree(other: Build, platform: Platform, tmp_path: Path) -> None
     assert made["other"][1] == made["embedded"][1]
     assert made["other"][0] == made["embedded"][0]
     assert made["other"][2] == made["embedded"][2], "in canonical form the digests are equal too"
+
+
+@pytest.mark.parametrize("variant", ["", "build-", "serve-"], ids=["run", "build", "serve"])
+def test_engines_agree_on_rendered_dockerfiles(other: Build, variant: str, tmp_path: Path) -> None:
+    """The Dockerfile of an image of each variant, for both architectures, up to the digest of the index."""
+    text = (GOLDEN / f"{variant}python3.13-debian" / "Dockerfile").read_text(encoding="utf-8")
+    indexes = {}
+    for name, build in (("embedded", embedded.build), ("other", other)):
+        images = []
+        for platform in PLATFORMS.values():
+            given = rendered(text, platform, tmp_path / "in")
+            layout = tmp_path / f"{name}-{platform.arch}"
+            images.append(
+                (layout, build(given, platform, layout=layout, name="t", epoch=EPOCH, scratch=tmp_path / "scratch"))
+            )
+            assert len(Layout(layout).read_json(images[-1][1].digest)["layers"]) == len(given.archives)
+        indexes[name] = oci.write_index(tmp_path / name, images, "t").digest
+    assert indexes["other"] == indexes["embedded"]
+
+
+def rendered(dockerfile: str, platform: Platform, folder: Path) -> Context:
+    """A rendered Dockerfile with tiny layers in place of those that it adds; the first one is the system."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archives: dict[str, Blob] = {}
+    passwd = Entry("file", mtime=OLD, content=b"sbx_user1051:x:993:990::/:/sbin/nologin\n")
+    for name in re.findall(r"^ADD (\S+)-\$\{TARGETARCH\}\.tar /$", dockerfile, re.MULTILINE):
+        tree = language(platform) if archives else {**system(platform), "etc/passwd": passwd}
+        tree[f"var/{name}"] = Entry("file", 0o644, mtime=OLD, content=name.encode())
+        file = f"{name}-{platform.arch}.tar"
+        archives[file] = tarball.write(tree, folder / f"{file}.gz", epoch=EPOCH)
+    assert len(archives) > 2
+    return Context(dockerfile, archives, {}, {"IMAGEMILL_LOCK": "exact"})
+
+
+# Links in source and target, patterns, owners by name, an archive, an argument in a path. Not here, since buildah
+# does it its own way: set-user-id bits, which its COPY drops, and WORKDIR, which makes no directory there.
+COPYING = """\
+ARG PLACE=x/y
+FROM scratch AS base
+ARG PLACE
+ADD system-${TARGETARCH:-amd64}.tar /
+ADD packed.tgz /opt/
+COPY --chown=me:them --chmod=0640 d/[a-c]* l /var/$PLACE/
+FROM base
+COPY --from=base /var/x /var/z/
+COPY d var/
+COPY .dockerignore l/deep/* /bin/link /kept/
+"""
+
+
+def test_engines_agree_on_copies(other: Build, tmp_path: Path) -> None:
+    platform = PLATFORMS["linux/amd64"]
+    packed = tarball.write({"in": Entry("file", 0o600, 7, 8, OLD, b"x")}, tmp_path / "packed", epoch=EPOCH)
+    tree: Tree = {
+        "d": Entry("dir", 0o750, mtime=OLD),
+        "d/a": Entry("file", 0o755, mtime=OLD, content=b"a"),
+        "d/b": Entry("hardlink", target="d/a"),
+        "d/other": Entry("symlink", 0o777, mtime=OLD, target="/no/where"),
+        "d/deep": Entry("dir", 0o700, mtime=OLD),
+        "d/deep/c": Entry("file", 0o644, mtime=OLD, content=b"c"),
+        "d/deep/hidden": Entry("file", 0o644, mtime=OLD, content=b"c"),
+        "l": Entry("symlink", 0o777, mtime=OLD, target="d"),
+        "bin/link": Entry("file", 0o644, mtime=OLD, content=b"link"),
+        ".dockerignore": Entry("file", mtime=OLD, content=b"**/hidden\n"),
+        "packed.tgz": Entry("file", content=Slice(packed.path, 0, packed.size)),
+    }
+    below = {
+        **system(platform),
+        "etc/passwd": Entry("file", mtime=OLD, content=b"me:x:5:6::/:\n"),
+        "etc/group": Entry("file", mtime=OLD, content=b"them:x:7:\n"),
+        "etc": Entry("dir", 0o755, mtime=OLD),
+    }
+    blob = tarball.write(below, tmp_path / "system", epoch=EPOCH)
+    given = Context(COPYING, {"system-amd64.tar": blob}, tree)
+    made = {}
+    for name, build in (("embedded", embedded.build), ("other", other)):
+        descriptor = build(given, platform, layout=tmp_path / name, name="t", epoch=EPOCH, scratch=tmp_path / "scratch")
+        _, config, merged = image_of(tmp_path / name)
+        made[name] = (tree_of(merged), config, descriptor.digest)
+    assert made["other"] == made["embedded"]
 
 
 def test_expected_tree(other: Build, tmp_path: Path) -> None:
