@@ -17,8 +17,9 @@ from imagemill import bake, export, oci, recompress
 from imagemill.assemble import tarball
 from imagemill.assemble.compression import parse
 from imagemill.contexts import Ready
-from imagemill.engine import Context, archive, embedded
-from imagemill.engine.embedded.stages import history
+from imagemill.engine import Context, embedded
+from imagemill.engine.embedded.lineage import steps
+from imagemill.engine.settling import settle
 from imagemill.errors import ImagemillError
 from imagemill.filetree import Entry
 from imagemill.load import load
@@ -115,14 +116,14 @@ def settled(layout: Layout, image: Descriptor, one: Ready, folder: Path) -> tupl
     manifest = layout.read_json(image.digest)
     config = layout.read_json(manifest["config"]["digest"])
     layers = (layout.blob_path(row["digest"]).open("rb") for row in manifest["layers"])
-    made = archive.settle(
+    made = settle(
         config,
         layers,
         folder,
         name="x",
         epoch=EPOCH,
         scratch=folder.parent / "scratch",
-        steps=history(one.contexts[image.platform], find(image.platform)),
+        steps=steps(one.contexts[image.platform], find(image.platform)),
     )
     return made, Layout(folder).read_json(Layout(folder).read_json(made.digest)["config"]["digest"])
 

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from imagemill import oci
-from imagemill.dockerfile import Instruction, parse
+from imagemill.assemble import tarball
+from imagemill.dockerfile import parse
 from imagemill.engine import archive
+from imagemill.engine.embedded.lineage import Step
 from imagemill.errors import EngineError, LayoutError
+from imagemill.filetree import Entry, Tree
 from imagemill.tarwalk import walk
 
 EPOCH = 1_757_664_000
-STEPS = parse("FROM scratch\nADD a.tar /\nCOPY --chmod=755 b /b\nWORKDIR /\n")[1:]
+STEPS = [Step(one) for one in parse("FROM scratch\nADD a.tar /\nCOPY --chmod=755 b /b\nWORKDIR /\n")[1:]]
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -63,7 +66,7 @@ def saved(path: Path, layers: list[bytes], *, oci_names: bool = False, **config:
         "created": "2026-01-01T00:00:00.1Z",
         "config": config,
     }
-    full["history"] = told
+    full |= {"history": told, "rootfs": {"type": "layers", "diff_ids": names}}
     rows = [{"Config": "config.json", "RepoTags": ["x:y"], "Layers": names}]
     files = [
         ("manifest.json", json.dumps(rows).encode()),
@@ -74,7 +77,7 @@ def saved(path: Path, layers: list[bytes], *, oci_names: bool = False, **config:
     return path
 
 
-def settled(path: Path, tmp_path: Path, steps: Sequence[Instruction] = STEPS) -> tuple[oci.Descriptor, dict[str, Any]]:
+def settled(path: Path, tmp_path: Path, steps: Sequence[Step] = STEPS) -> tuple[oci.Descriptor, dict[str, Any]]:
     layout = tmp_path / f"{path.name}-layout"
     found = archive.docker_archive_to_layout(
         path, layout, name="t", epoch=EPOCH, scratch=tmp_path / "scratch", steps=steps
@@ -131,8 +134,12 @@ def test_settled_configuration(tmp_path: Path) -> None:
     ]
 
 
-def test_a_layer_without_entries_goes(tmp_path: Path) -> None:
-    _, config = settled(saved(tmp_path / "1", [layer(), tar(), layer("x")]), tmp_path)
+OTHER = tar((entry("other"), b"x"))
+
+
+@pytest.mark.parametrize("nothing", [tar(), layer("x")], ids=["no entries", "what is there"])
+def test_a_layer_that_changes_nothing_goes(nothing: bytes, tmp_path: Path) -> None:
+    _, config = settled(saved(tmp_path / "1", [layer(), nothing, OTHER]), tmp_path)
     assert [row.get("empty_layer", False) for row in config["history"]] == [False, True, False]
     assert len(config["rootfs"]["diff_ids"]) == 2
 
@@ -146,13 +153,33 @@ def test_environment_and_directory_have_one_form(tmp_path: Path) -> None:
 def test_a_build_with_other_rows_made_a_layer_of_each_that_may(tmp_path: Path) -> None:
     [argument, _] = parse("ARG A\nFROM scratch")
     _, config = settled(
-        saved(tmp_path / "1", [layer(), tar(), layer("x")]), tmp_path, [*STEPS[:1], argument, *STEPS[1:]]
+        saved(tmp_path / "1", [layer(), tar(), OTHER]), tmp_path, [STEPS[0], Step(argument), *STEPS[1:]]
     )
     assert [row["created_by"] for row in config["history"] if "empty_layer" not in row] == ["ADD a.tar /", "WORKDIR /"]
 
 
+def test_an_archive_is_its_layer_whatever_the_engine_leaves_out(tmp_path: Path) -> None:
+    """As those do that compare: what the archive has, and the layers below have too."""
+    whole: Tree = {
+        "d": Entry("dir", 0o1777, mtime=EPOCH),
+        "d/new": Entry("file", mtime=5),
+        "empty": Entry("dir", 0o755, mtime=5),
+        "old": Entry("file", mtime=5),
+    }
+    blob = tarball.write(whole, tmp_path / "archive", epoch=EPOCH)
+    below = tar(entry("empty/", tarfile.DIRTYPE, mode=0o755), entry("old", mtime=5))
+    new = (entry("d/", tarfile.DIRTYPE, mode=0o1777), entry("d/new", mtime=5))
+    same = (entry("empty/", tarfile.DIRTYPE, mode=0o755, mtime=5), entry("old", mtime=5))
+    steps = [STEPS[1], Step(STEPS[0].instruction, blob), STEPS[2]]
+    made = {}
+    for name, layers in {"all": [below, tar(*new, *same)], "changed": [below, tar(*new)]}.items():
+        _, config = settled(saved(tmp_path / name, layers), tmp_path, steps)
+        made[name] = config["rootfs"]["diff_ids"][1]
+    assert made == {"all": blob.diff_id, "changed": blob.diff_id}
+
+
 @pytest.mark.parametrize("steps", [(), STEPS[:2], [*STEPS, STEPS[0]]], ids=["none", "fewer", "more"])
-def test_no_history_when_the_engine_tells_of_others(steps: Sequence[Instruction], tmp_path: Path) -> None:
+def test_no_history_when_the_engine_tells_of_others(steps: Sequence[Step], tmp_path: Path) -> None:
     _, config = settled(saved(tmp_path / "1", [layer()]), tmp_path, steps)
     assert config["history"] == []
 

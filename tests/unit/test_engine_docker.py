@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 def image() -> bytes:
     """What the daemon saves."""
     out = io.BytesIO()
-    config = {"architecture": "arm64", "os": "linux", "config": {"Cmd": ["x"]}}
+    config = {"architecture": "arm64", "os": "linux", "config": {"Cmd": ["x"]}, "rootfs": {"diff_ids": []}}
     files = {
         "manifest.json": [{"Config": "c.json", "RepoTags": ["x"], "Layers": []}],
         "c.json": config,

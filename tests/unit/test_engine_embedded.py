@@ -246,7 +246,7 @@ COPIES: dict[str, tuple[str, list[list[str]]]] = {
     "onto a link in the target": ("COPY links /\nCOPY f /there", [["there @15 ->/real"], ["real 640 @5 =text"]]),
     "in place of a link in a directory": ("COPY links /x/\nCOPY over /x", [
         ["x/", "x/there @15 ->/real"], ["x/", "x/there @16 =over"]]),
-    "the same again": ("COPY f /x\nCOPY f /x", [["x 640 @5 =text"], ["x 640 @5 =text"]]),
+    "the same again": ("COPY f /x\nCOPY f /x", [["x 640 @5 =text"]]),
     "outside the context is inside": ("COPY ../../f /x", [["x 640 @5 =text"]]),
     "from a stage by name": ("COPY d/sub /s\nFROM scratch\nCOPY --from=base /s/b.txt /x", [["x @9 =b"]]),
     "from a stage by number": ("COPY --chown=1:2 f /s\nFROM scratch\nCOPY --from=0 s /x", [["x 640 1:2 @5 =text"]]),
@@ -315,7 +315,7 @@ ARCHIVES: dict[str, tuple[bytes, str, list[str]]] = {
     "a file for a directory": (packed(("w", {}, b"x")), "WORKDIR /w/y\n", ["w @9 =x"]),
     "a directory for a directory that went": (
         packed(("w", {}, b"x"), ("w", kind(b"5", mode=0o711, uid=4), b""), ("w/z", {}, b"")), "WORKDIR /w/y\n",
-        ["w/ 711 4:0 @9", "w/.wh..wh..opq 711 4:0 @0", "w/z @9"]),
+        ["w/ 711 4:0 @9", "w/.wh.y", "w/z @9"]),
     "a directory for a link": (
         packed(("l", kind(b"2", linkname="w"), b""), ("l", kind(b"5", mode=0o755), b"")), "", ["l/ @9"]),
     "a directory that is there": (

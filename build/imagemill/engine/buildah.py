@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imagemill import oci
 from imagemill.engine import DOCKERFILE, Context, archive
-from imagemill.engine.embedded.stages import history
+from imagemill.engine.embedded.lineage import steps
 from imagemill.engine.placing import place
 from imagemill.errors import EngineError
 from imagemill.platforms import Platform
@@ -68,7 +68,7 @@ def build(
             f"{name} for {platform}",
         )
         return archive.oci_to_layout(
-            own / "oci", layout, name=name, epoch=epoch, scratch=own, steps=history(context, platform)
+            own / "oci", layout, name=name, epoch=epoch, scratch=own, steps=steps(context, platform)
         )
     finally:
         _remove(own, buildah, run)

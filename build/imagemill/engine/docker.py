@@ -23,7 +23,7 @@ from docker.errors import DockerException
 from imagemill import oci
 from imagemill.assemble import tarball
 from imagemill.engine import DOCKERFILE, Context, archive
-from imagemill.engine.embedded.stages import history
+from imagemill.engine.embedded.lineage import steps
 from imagemill.errors import EngineError
 from imagemill.filetree import Entry
 from imagemill.platforms import Platform
@@ -109,7 +109,7 @@ def build(
                 name=name,
                 epoch=epoch,
                 scratch=scratch,
-                steps=history(context, platform),
+                steps=steps(context, platform),
             )
     except (DockerException, requests.RequestException) as error:
         raise EngineError(f"{name} for {platform}: Docker failed: {error}", "see the daemon's log") from None

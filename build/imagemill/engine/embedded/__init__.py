@@ -22,6 +22,7 @@ from imagemill.engine import Context
 from imagemill.engine.embedded import stages
 from imagemill.engine.embedded.copying import Copy, Owner
 from imagemill.engine.embedded.ground import Ground
+from imagemill.engine.embedded.lineage import whole_layer
 from imagemill.engine.embedded.owners import owner
 from imagemill.engine.embedded.settings import Settings
 from imagemill.engine.embedded.unpacking import unpacked
@@ -131,21 +132,14 @@ class _Build:
             source = self._ground(self.stage(self._plan.earlier(step, number)))
         else:
             source = self._context_files()
-        blob = self._whole_layer(step, sources, target, source)
-        if blob is not None:
+        blob = whole_layer(self._context, step, sources, target)
+        if blob is not None and sources[0].removeprefix("/") in source.entries:
             made.layers.append(blob)
             made.unread.append(blob)
             return
         adding = step.keyword == "ADD"
         Copy(source, self._ground(made), chown, mode, self._unpacked if adding else None).run(sources, target)
         self._finish(made)
-
-    def _whole_layer(self, step: Instruction, sources: list[str], target: str, source: Ground) -> Blob | None:
-        """The archive that is a layer as it is: added to the root, it need not even be read."""
-        if step.keyword != "ADD" or len(sources) != 1 or target.strip("/"):
-            return None
-        name = sources[0].removeprefix("/")
-        return self._context.archives.get(name) if name in source.entries else None
 
     def _chown(self, step: Instruction, made: _Made) -> Owner | None:
         said = made.settings.expand(step, step.flags.get("chown", ""))

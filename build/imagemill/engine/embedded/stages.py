@@ -83,15 +83,6 @@ def read(context: Context, platform: Platform) -> Stages:
     return Stages(found, target, arguments)
 
 
-def history(context: Context, platform: Platform) -> list[Instruction]:
-    """The instructions that the image of a context comes from, in order; none for what is outside the subset."""
-    try:
-        stages = read(context, platform)
-    except DockerfileError:
-        return []
-    return [step for stage in stages.lineage(stages.target) for step in stage.steps]
-
-
 def expand_in(instruction: Instruction, text: str, variables: Mapping[str, str]) -> str:
     """`text` with its quotes removed and variables replaced; an error names the instruction."""
     try:
