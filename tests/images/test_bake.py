@@ -74,6 +74,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Ready]:
                     "var": Entry("dir", 0o755, mtime=EPOCH),
                     f"var/{recipe.name}": Entry("file", 0o640, 993, 990, 1_234_567_890, f"{owner} {platform}".encode()),
                     "var/link": Entry("symlink", 0o777, mtime=EPOCH, target=recipe.name),
+                    # as shared layers have it: engines that compare leave these out of all layers but the first
+                    "var/same": Entry("file", mtime=EPOCH, content=b"same"),
+                    "var/empty": Entry("dir", 0o755, mtime=len(recipe.name)),
                 }
                 if recipe.name == "system":
                     tree["var/task"] = Entry("dir", 0o755, mtime=EPOCH)

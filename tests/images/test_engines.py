@@ -75,10 +75,12 @@ def system(platform: Platform) -> Tree:
 
 
 def language(platform: Platform) -> Tree:
-    """A layer on top, with directories that the one below has too."""
+    """A layer on top, with directories and files that the one below has too."""
     return {
         "bin": Entry("dir", 0o755, mtime=EPOCH),
         "bin/setuid": Entry("file", 0o755, mtime=EPOCH, content=b"replaced"),
+        "bin/setgid": Entry("file", 0o2755, 0, 990, EPOCH, b"setgid"),
+        "tmp": Entry("dir", 0o1777, mtime=OLD + 1),
         "var": Entry("dir", 0o755, mtime=EPOCH),
         "var/lang": Entry("dir", 0o2755, mtime=EPOCH),
         "var/lang/empty": Entry("file", 0o644, mtime=OLD),
@@ -226,6 +228,7 @@ FROM base
 COPY --from=base /var/x /var/z/
 COPY d var/
 COPY .dockerignore l/deep/* /bin/link /kept/
+COPY bin/link /kept/link
 """
 
 
