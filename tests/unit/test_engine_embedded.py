@@ -352,8 +352,9 @@ def test_ignored_files_are_not_there(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "FROM an image": ("FROM debian", "'debian' is no earlier stage"),
-    "FROM a later stage": ("FROM x\nFROM scratch AS x", "'x' is no earlier stage"),
+    "FROM an image": ("FROM debian", "'debian' is neither scratch nor"),
+    "FROM a later stage": ("FROM x\nFROM scratch AS x", "'x' is neither scratch nor"),
+    "ADD from the network": ("FROM scratch\nADD https://example.org/x /x", "downloads nothing"),
     "FROM with a name that is none": ("FROM scratch AS 1x", "is not known"),
     "FROM with too much": ("FROM scratch x", "is not known"),
     "COPY from an image": ("FROM scratch\nCOPY --from=debian a /", "no stage 'debian'"),

@@ -127,6 +127,8 @@ class _Build:
         target = made.settings.join(said)
         if len(sources) > 1 and not target.endswith("/"):
             raise step.fail("several sources need a directory", f"write {said}/")
+        if step.keyword == "ADD" and any(word.startswith(("http://", "https://")) for word in sources):
+            raise step.fail("downloads nothing", "put the file into the context, or build it with --engine docker")
         chown, mode = self._chown(step, made), _mode(step)
         if "from" in step.flags:
             source = self._ground(self.stage(self._plan.earlier(step, number)))

@@ -66,7 +66,8 @@ def read(context: Context, platform: Platform) -> Stages:
             source = expand_in(instruction, words[0], _set(arguments))
             base = names.get(source)
             if base is None and source != "scratch":
-                raise instruction.fail(f"{source!r} is no earlier stage", "only FROM scratch and stages are known")
+                other = "build what is FROM an image with --engine docker or --engine buildah"
+                raise instruction.fail(f"{source!r} is neither scratch nor an earlier stage", other)
             steps = []
             found.append(Stage(len(found), name, base, steps))
             if name:
