@@ -2,7 +2,8 @@
 
 They are tiny and full of what engines have been seen to read differently. What the embedded engine refuses on purpose
 (see its docstring) is not among them, nor what BuildKit 0.8 gets wrong: a stage's labels, ports and volumes are the
-same object as those of the stage it is based on, so no other stage sets any.
+same object as those of the stage it is based on, so no other stage sets any; and it does not find what a link leads to
+by way of a link to the root, so no link leads there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from imagemill.filetree import Entry, Tree
 
 NAMES = ["a", "b", "c.txt", "d", "sp ace", ".h", "e*", "ä", "[x]"]
 MODES = [0o644, 0o600, 0o755, 0o4755, 0o2711, 0o1777, 0o000]
-TARGETS = ["a", "d", "../a", "/a", "/d", "b/c.txt", "nowhere/x", "/x", "../..", ".", "/"]
+TARGETS = ["a", "d", "../a", "/a", "/d", "b/c.txt", "nowhere/x", "/x", "../d/a"]
 TIMES = [0, 1_234_567_890, 1_757_664_000]
 VALUES = [
     *("v", "$A", "${A}x", "${A:-d}", "${B:+e$A}", "${N:-${A:-'q'}}", '"a  b"', "'$A'", r"\$A", r"a\ b"),
