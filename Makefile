@@ -26,7 +26,7 @@ test: .venv/dev.stamp ## install what running images needs, build the images, ru
 	@bash tests/engines.sh
 	@$(MAKE) images
 	@$(PY) -m pytest $(ARGS)
-	@$(MILL) conform --junit dist/conformance.xml --json dist/conformance.json
+	@$(MILL) conform --report json=dist/conformance.json --report junit=dist/conformance.xml --report html=dist/conformance.html
 
 .PHONY: unit
 unit: .venv/dev.stamp ## run the tests that need no engine and no network

@@ -16,7 +16,8 @@ from imagemill.oci import Layout
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
 from imagemill.render import labels
-from imagemill.report import Judged, Report
+from imagemill.reports import behaviours
+from imagemill.reports.summary import Judged, Report
 from imagemill.workshop import Workshop, local_name
 
 
@@ -52,9 +53,16 @@ class _Container:
 
 
 def examine(
-    workshop: Workshop, images: Sequence[Image], platforms: Sequence[str], runner: containers.Runner | None
+    workshop: Workshop,
+    images: Sequence[Image],
+    platforms: Sequence[str],
+    runner: containers.Runner | None,
+    *,
+    time: int,
 ) -> Report:
-    """Judge the built artifacts of these images. Raises SelectionError for an image that was not built.
+    """Judge the built artifacts of these images; `time` is when, in seconds since 1970.
+
+    Raises SelectionError for an image that was not built.
 
     Without a runner, or where it cannot run a platform, the checks that need one say that they were skipped.
     """
@@ -83,8 +91,22 @@ def examine(
                 )
                 container = _container(workshop, runner, artifact, platform)
                 findings += judge(layout, subject, layers=layers, runner=container)
-                judged.append(Judged(image.name, name, artifact.platforms[name].digest))
-    return Report(tuple(findings), tuple(judged), __version__)
+                judged.append(_judged(layout, image.name, name))
+    return Report(
+        tuple(findings),
+        tuple(judged),
+        __version__,
+        time,
+        runner.name if runner else "",
+        behaviours.about(behaviours.read(workshop.dist.path / behaviours.FILE), judged),
+    )
+
+
+def _judged(layout: Path, image: str, platform: str) -> Judged:
+    opened = Layout(layout)
+    [entry] = opened.images()
+    layers = opened.read_json(entry.digest)["layers"]
+    return Judged(image, platform, entry.digest, sum(layer["size"] for layer in layers), len(layers))
 
 
 def _container(

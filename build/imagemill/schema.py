@@ -1,4 +1,4 @@
-"""JSON Schemas of the manifests, generated from the classes that check them."""
+"""JSON Schemas of manifests and reports, generated from the classes that check them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from imagemill.manifest import Base, Runtime
+from imagemill.reports.summary import Document
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas() -> dict[str, str]:
-    """Path below the project root -> text of the schema, for every kind of manifest."""
+    """Path below the project root -> text of the schema, for every kind of manifest and report."""
     return {
+        "build/imagemill/reports/report.schema.json": _schema(Document, "Report of a conformance run"),
         "runtimes/schema/base.json": _schema(Base, "Base: an operating system layer"),
         "runtimes/schema/runtime.json": _schema(Runtime, "Runtime: one Lambda runtime identifier"),
     }

@@ -12,6 +12,7 @@ from imagemill.cli import bake, images, locks, manifests
 from imagemill.cli import build as building
 from imagemill.cli import dist as dists
 from imagemill.cli import plan as planning
+from imagemill.cli import reports as reporting
 from imagemill.cli import reproduce as reproducing
 from imagemill.errors import ImagemillError
 
@@ -47,6 +48,7 @@ for command in (
     reproducing.reproduce,
     *(building.build, dists.merge, dists.prune),
     *(images.context, images.conform, images.run),
+    reporting.report,
     *(bake.bake, bake.export),
 ):
     main.add_command(command)

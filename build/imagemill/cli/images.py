@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from imagemill.cli.reports import Wanted, report_option, write
 from imagemill.cli.shared import (
     catalog_of,
     checkout,
@@ -50,8 +52,7 @@ def context(root: Path | None, images: Sequence[str], which: str, platforms: Seq
 @set_option
 @platforms_option
 @click.option("--no-run", is_flag=True, help="Only what needs no container.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
-@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML here.")
+@report_option
 @click.option("--dist", type=click.Path(path_type=Path, file_okay=False), help="Where artifacts are; default: dist.")
 @click.pass_obj
 def conform(
@@ -60,28 +61,33 @@ def conform(
     which: str,
     platforms: Sequence[str],
     no_run: bool,
-    json_file: Path | None,
-    junit: Path | None,
+    wanted: Sequence[Wanted],
     dist: Path | None,
 ) -> None:
-    """Judge built images against manifests and facts. Exit code 1 on a finding, or when nothing was checked."""
-    from imagemill import judging, report
+    """Judge built images against manifests and facts. Exit code 1 on a finding, or when nothing was checked.
+
+    A table goes to stderr. What the tests of the images have left in dist of how functions behave in these very images
+    (behaviours.json) becomes part of the report.
+    """
+    from imagemill import judging, reports
+    from imagemill.builder import source_date_epoch
     from imagemill.engine import containers
     from imagemill.progress import progress
 
     top = checkout(root)
     catalog = catalog_of(top)
     with progress() as said:
-        runner = None if no_run else containers.find(os.environ)
+        epoch = source_date_epoch(os.environ)
         found = judging.examine(
-            workshop_of(top, dist, said), images_named(catalog, images, which), platform_names(platforms), runner
+            workshop_of(top, dist, said),
+            images_named(catalog, images, which),
+            platform_names(platforms),
+            None if no_run else containers.find(os.environ),
+            time=int(time.time()) if epoch is None else epoch,
         )
-    if json_file:
-        report.write_json(found, json_file)
-    if junit:
-        report.write_junit(found, junit)
-    report.print_table(found)
-    sys.exit(report.exit_code(found))
+    write(found, wanted)
+    reports.print_table(found)
+    sys.exit(reports.exit_code(found))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
