@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the image tests run images with, after saying what and why. `make test` calls it first.
+# Installs what the image tests need (what runs images, and a browser), after saying what and why. `make test` calls it first.
 #
 #   tests/engines.sh                     looks, says what is missing, installs it (as root, or with sudo)
 #   tests/engines.sh --install NAME...   the part that needs root: packages, `binfmt`, `tun`
@@ -104,6 +104,8 @@ look() {
     fi
     have podman && { have runc || have crun || missing runc 'runc: podman needs an OCI runtime'; }
     have buildah || missing buildah 'buildah: tests compare its images with the embedded engine'"'"'s'
+    have chromium || have chromium-browser || have google-chrome ||
+        missing chromium 'chromium: tests open the report of conformance in a browser'
     if [ "$(uname -s)" = Linux ] && ! emulates_foreign; then
         [ -n "$(qemu_line)" ] ||
             missing qemu-user-static "qemu-user-static: runs $foreign images on this $(uname -m) machine"
@@ -114,9 +116,12 @@ look() {
 # What the packages only recommend, but a network, a rootless run or a client needs; each where it exists.
 with_companions() {
     for name in "$@"; do
+        # Ubuntu has its browser in a snap: what cannot be had must not keep the rest from being installed.
+        [ "$name" != chromium ] || apt-cache show chromium 2>/dev/null | grep -q '^Filename' || continue
         echo "$name"
         companions=''
         case $name in
+            chromium) companions='fonts-dejavu-core' ;;
             podman)
                 companions='runc iptables nftables' # one for each generation of podman's networks
                 [ "$(id -u)" = 0 ] || companions="$companions uidmap slirp4netns passt fuse-overlayfs"
@@ -131,10 +136,10 @@ with_companions() {
 
 by_hand() {
     say 'to install by hand:'
-    say '  Debian, Ubuntu:  sudo apt-get install podman runc nftables uidmap slirp4netns buildah docker.io qemu-user-static'
-    say '  Fedora, RHEL:    sudo dnf install podman buildah moby-engine qemu-user-static'
-    say '  Arch:            sudo pacman -S podman buildah docker qemu-user-static qemu-user-static-binfmt'
-    say '  macOS:           brew install podman && podman machine init && podman machine start   (or Docker Desktop)'
+    say '  Debian, Ubuntu:  sudo apt-get install podman runc nftables uidmap slirp4netns buildah docker.io qemu-user-static chromium'
+    say '  Fedora, RHEL:    sudo dnf install podman buildah moby-engine qemu-user-static chromium'
+    say '  Arch:            sudo pacman -S podman buildah docker qemu-user-static qemu-user-static-binfmt chromium'
+    say '  macOS:           brew install --cask chromium && brew install podman && podman machine init && podman machine start   (or Docker Desktop)'
     say 'and where binfmt or tun is missing:'
     say "  sudo sh '$0' --install binfmt tun"
 }
