@@ -19,7 +19,7 @@ import daemons
 import dotnet_functions
 import java_functions
 import pytest
-from stage import FUNCTIONS, IMAGES, ROOT, Loaded, Open, lambda_client, started
+from stage import FUNCTIONS, IMAGES, ROOT, Behaved, Loaded, Open, lambda_client, started
 
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import containers, docker
@@ -27,7 +27,10 @@ from imagemill.errors import EngineError
 from imagemill.factory import Paths
 from imagemill.mirrors import Mirrors
 from imagemill.plan import Image
+from imagemill.platforms import native
 from imagemill.progress import Silent
+from imagemill.reports import Behaviour, behaviours
+from imagemill.reports.summary import Outcome
 from imagemill.workshop import Workshop
 
 
@@ -73,6 +76,20 @@ def artifacts(workshop: Workshop) -> dict[str, Artifact]:
 def loaded(workshop: Workshop, runner: containers.Runner, artifacts: dict[str, Artifact]) -> Loaded:
     """The local name of an image, which is loaded when it is first asked for."""
     return Loaded(workshop, runner, artifacts)
+
+
+@pytest.fixture(scope="session")
+def behaved(artifacts: dict[str, Artifact]) -> Iterator[Behaved]:
+    """Notes what functions do in images of this machine's platform; in the end it is left in dist, for reports."""
+    platform = str(native())
+    found: list[Behaviour] = []
+
+    def note(image: Image, case: str, status: Outcome, reason: str = "") -> None:
+        digest = artifacts[image.name].platforms[platform].digest
+        found.append(Behaviour(image.runtime.name, image.name, platform, digest, case, status, reason[:2000]))
+
+    yield note
+    behaviours.write(ROOT / "dist" / behaviours.FILE, found)
 
 
 @pytest.fixture(scope="session")

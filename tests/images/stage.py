@@ -47,6 +47,8 @@ FUNCTIONS = Path(__file__).parent / "functions"
 HTTP_PORT = 8000
 
 Open = Callable[..., Any]
+Behaved = Callable[..., None]
+"""Notes what became of a case: `behaved(image, case, status, reason)`."""
 
 
 class Loaded:

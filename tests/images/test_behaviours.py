@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from stage import DURATION, IMAGES, Loaded
+from stage import DURATION, IMAGES, Behaved, Loaded
 
 from imagemill.engine import containers
 from imagemill.plan import Image
@@ -79,12 +79,36 @@ MATRIX = [
 ]
 
 
+INAPPLICABLE = [
+    pytest.param(image, case, reason, id=f"{image.runtime.name}-{case}")
+    for image in RUN
+    for family in [FAMILIES[image.runtime.family]]
+    for case in {**family.table["handlers"], **family.table.get("inapplicable", {})}
+    if (reason := family.reason(image.runtime.name, case))
+]
+
+
 @pytest.mark.parametrize(("image", "case"), MATRIX)
-def test_behaviour(image: Image, case: str, runner: containers.Runner, loaded: Loaded) -> None:
+def test_behaviour(image: Image, case: str, runner: containers.Runner, loaded: Loaded, behaved: Behaved) -> None:
+    name = loaded(image)
+    try:
+        _try(image, case, runner, name)
+    except (Exception, pytest.fail.Exception) as error:
+        behaved(image, case, "fail", str(error))
+        raise
+    behaved(image, case, "pass")
+
+
+@pytest.mark.parametrize(("image", "case", "reason"), INAPPLICABLE)
+def test_what_does_not_apply_is_noted(image: Image, case: str, reason: str, behaved: Behaved) -> None:
+    behaved(image, case, "inapplicable", reason)
+
+
+def _try(image: Image, case: str, runner: containers.Runner, name: str) -> None:
     family = FAMILIES[image.runtime.family]
     event = EVENTS.get(case, {})
     done = runner.run(
-        loaded(image),
+        name,
         args=[family.table["handlers"][case], json.dumps(event)],
         mounts=family.mounts,
         env={"AWS_LAMBDA_FUNCTION_TIMEOUT": "3" if case == "slow" else "20"},
