@@ -283,8 +283,9 @@ def test_the_table_shows_behaviours_and_what_is_cached() -> None:
     found = of(PASS, images=(replace(IMAGE, cached=True),), behaviours=MISBEHAVED)
     lines = reports.to_text(found).splitlines()
     assert lines[1].split() == ["python3.13-debian", "linux/amd64", "0", "0", "0", "1", "cached"]
-    assert lines[2].split() == ["runtime", "platform", "layers", "slow", "success"]
+    assert lines[2].split() == ["runtime", "platform", "a", "b", "c"]
     assert lines[3].split() == ["nodejs24.x", "linux/amd64", "–", "✓"]
+    assert lines[5] == "a layers, b slow, c success"
     assert "FAIL python3.13 linux/amd64 slow" in lines
     assert "– layers (nodejs24.x): it has <none>" in lines
     assert "an image was not checked" not in reports.to_text(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import ascii_letters
 
 from rich.console import Console
 from rich.table import Table
@@ -47,11 +48,14 @@ def show(report: Report, console: Console) -> None:
 def _behaviours(report: Report, console: Console) -> None:
     """What came of each case, a line for each runtime; then what failed, and why some cases do not apply."""
     found = matrix(report.behaviours)
-    table = Table("runtime", "platform", *found.cases, box=None, pad_edge=False, header_style="bold")
+    letters = dict(zip(ascii_letters, found.cases, strict=False))  # so that it fits 80 columns
+    table = Table("runtime", "platform", *letters, box=None, pad_edge=False, header_style="bold")
     for row in found.rows:
         cells = [Text(MARKS[cell.status], style=_COLOURS[cell.status]) if cell else Text("") for cell in row.cells]
         table.add_row(Text(row.runtime), Text(row.platform), *cells)
     console.print(table)
+    legend = ", ".join(f"{letter} {case}" for letter, case in letters.items())
+    console.print(Text(legend, style="dim"))
     for behaviour in sorted(b for b in report.behaviours if b.status == "fail"):
         head = ("FAIL", _COLOURS["fail"])
         console.print(Text.assemble(head, f" {behaviour.runtime} {behaviour.platform} ", (behaviour.case, "bold")))
