@@ -9,12 +9,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from imagemill.filetree import Entry, Tree
+from imagemill.differences import documents, entries, first_difference
+from imagemill.filetree import Tree
 from imagemill.oci import Layout
 from imagemill.spool import spool
 from imagemill.tarwalk import walk
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ def compare(one: Layout, other: Layout, scratch: Path) -> list[Difference]:
             found += [Difference(where, *row) for row in _layers(*files)]
     # what the layers' digests alone change is told above
     configs = [{**config, "rootfs": {**config.get("rootfs", {}), "diff_ids": []}} for config in configs]
-    found += [Difference("configuration", *row) for row in _json(configs[0], configs[1], "$")]
+    found += [Difference("configuration", *row) for row in documents(configs[0], configs[1], "$")]
     for manifest in manifests:
         manifest["config"] = {**manifest["config"], "digest": "", "size": 0}
         manifest["layers"] = [{**layer, "digest": "", "size": 0} for layer in manifest["layers"]]
-    found += [Difference("manifest", *row) for row in _json(manifests[0], manifests[1], "$")]
+    found += [Difference("manifest", *row) for row in documents(manifests[0], manifests[1], "$")]
     return found
 
 
@@ -84,7 +83,7 @@ def _layers(one: Path, other: Path) -> Iterator[tuple[str, str, str]]:
             if here != there:
                 yield f"entry {place + 1} of the archive", f"/{here}", f"/{there}"
                 return
-        byte = _first_difference(left, right)
+        byte = first_difference(left, right)
         if byte is None:
             yield "the same archive, compressed in another way", "", ""
         else:
@@ -97,49 +96,7 @@ def _trees(one: Tree, other: Tree) -> Iterator[tuple[str, str, str]]:
         if left is None or right is None:
             yield f"/{path}", "missing" if left is None else left.kind, "missing" if right is None else right.kind
         else:
-            yield from ((f"/{path}: {what}", before, after) for what, before, after in _entries(left, right))
-
-
-def _entries(one: Entry, other: Entry) -> Iterator[tuple[str, str, str]]:
-    for what, before, after in (
-        ("type", one.kind, other.kind),
-        ("mode", f"{one.mode:04o}", f"{other.mode:04o}"),
-        ("owner", f"{one.uid}:{one.gid}", f"{other.uid}:{other.gid}"),
-        ("time", str(one.mtime), str(other.mtime)),
-        ("link target", one.target, other.target),
-        ("size", str(one.size), str(other.size)),
-        ("extended attributes", str(dict(one.xattrs)), str(dict(other.xattrs))),
-    ):
-        if before != after:
-            yield what, before, after
-    if one.kind == other.kind == "file":
-        left, right = one.read(), other.read()
-        byte = _first_difference(left, right)
-        if byte is not None and byte < min(len(left), len(right)):
-            yield f"content at byte {byte}", repr(left[byte : byte + 16]), repr(right[byte : byte + 16])
-
-
-def _first_difference(one: bytes | mmap.mmap, other: bytes | mmap.mmap) -> int | None:
-    """The offset of the first byte that differs (the end of the shorter one counts), None when all are the same."""
-    for start in range(0, max(len(one), len(other)), _CHUNK):
-        left, right = one[start : start + _CHUNK], other[start : start + _CHUNK]
-        if left != right:
-            size = min(len(left), len(right))
-            return start + next((n for n in range(size) if left[n] != right[n]), size)
-    return None
-
-
-def _json(one: Any, other: Any, path: str) -> Iterator[tuple[str, str, str]]:
-    """Where two JSON documents differ, by JSON path."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted(one.keys() | other.keys()):
-            place = f"{path}.{key}" if key.isidentifier() else f"{path}[{key!r}]"
-            yield from _json(one.get(key), other.get(key), place)
-    elif isinstance(one, list) and isinstance(other, list):
-        for number, (left, right) in enumerate(zip_longest(one, other)):
-            yield from _json(left, right, f"{path}[{number}]")
-    elif one != other:
-        yield path, repr(one), repr(other)
+            yield from ((f"/{path}: {what}", before, after) for what, before, after in entries(left, right))
 
 
 def _mapped(path: Path) -> mmap.mmap:
