@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from imagemill.diff import Diff
 from imagemill.manifest import Base, Runtime
 from imagemill.reports.summary import Document
 
@@ -17,6 +18,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schemas() -> dict[str, str]:
     """Path below the project root -> text of the schema, for every kind of manifest and report."""
     return {
+        "build/imagemill/diff/diff.schema.json": _schema(Diff, "Diff of two images"),
         "build/imagemill/reports/report.schema.json": _schema(Document, "Report of a conformance run"),
         "runtimes/schema/base.json": _schema(Base, "Base: an operating system layer"),
         "runtimes/schema/runtime.json": _schema(Runtime, "Runtime: one Lambda runtime identifier"),

@@ -10,6 +10,7 @@ import click
 from imagemill import __version__
 from imagemill.cli import bake, images, locks, manifests
 from imagemill.cli import build as building
+from imagemill.cli import diff as differing
 from imagemill.cli import dist as dists
 from imagemill.cli import plan as planning
 from imagemill.cli import reports as reporting
@@ -48,7 +49,7 @@ for command in (
     reproducing.reproduce,
     *(building.build, dists.merge, dists.prune),
     *(images.context, images.conform, images.run),
-    reporting.report,
+    *(reporting.report, differing.diff),
     *(bake.bake, bake.export),
 ):
     main.add_command(command)
