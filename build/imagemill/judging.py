@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from imagemill import __version__
 from imagemill.conform import Completed, Finding, Layers, Subject, judge
-from imagemill.dist import Artifact
+from imagemill.crew import Crew
+from imagemill.dist import Artifact, check_blobs
 from imagemill.engine import containers
 from imagemill.errors import SelectionError
 from imagemill.oci import Layout
@@ -18,6 +21,7 @@ from imagemill.platforms import Platform, find
 from imagemill.render import labels
 from imagemill.reports import behaviours
 from imagemill.reports.summary import Judged, Report
+from imagemill.verdicts import Verdicts
 from imagemill.workshop import Workshop, local_name
 
 
@@ -52,6 +56,16 @@ class _Container:
         return Completed(done.stdout, done.stderr, done.code)
 
 
+@dataclass(frozen=True)
+class _Case:
+    """An image to be judged, as a process of its own needs it."""
+
+    layout: Path
+    subject: Subject
+    container: _Container | None
+    scratch: Path
+
+
 def examine(
     workshop: Workshop,
     images: Sequence[Image],
@@ -59,29 +73,36 @@ def examine(
     runner: containers.Runner | None,
     *,
     time: int,
+    verdicts: Verdicts | None = None,
+    jobs: int = 1,
 ) -> Report:
-    """Judge the built artifacts of these images; `time` is when, in seconds since 1970.
+    """Judge the built artifacts of these images, `jobs` at once; `time` is when, in seconds since 1970.
 
-    Raises SelectionError for an image that was not built.
-
-    Without a runner, or where it cannot run a platform, the checks that need one say that they were skipped.
+    What `verdicts` have of the same bytes is taken from there. Without a runner, or where it cannot run a platform, the
+    checks that need one say that they were skipped. Raises SelectionError for an image that was not built.
     """
     record = workshop.dist.read()
-    findings: list[Finding] = []
     judged: list[Judged] = []
-    with Layers(workshop.paths.state / "scratch" / "conform") as layers:
-        for image in images:
-            artifact = record.get(image.name)
-            if artifact is None:
-                raise SelectionError(
-                    f"{image.tags[-1]} is not built", f"run `make images IMAGES={image.tags[-1]}` first"
-                )
-            for name in sorted(artifact.platforms):
-                if platforms and name not in platforms:
-                    continue
-                platform = find(name)
-                workshop.progress.step(f"judging {image.tags[-1]} for {platform}")
-                layout = workshop.dist.layout(image.name, platform.arch)
+    found: list[list[Finding]] = []
+    cases: dict[int, _Case] = {}
+    keys: dict[int, str] = {}
+    for image in images:
+        artifact = record.get(image.name)
+        if artifact is None:
+            raise SelectionError(f"{image.tags[-1]} is not built", f"run `make images IMAGES={image.tags[-1]}` first")
+        for platform in map(find, sorted(artifact.platforms)):
+            if platforms and str(platform) not in platforms:
+                continue
+            layout = workshop.dist.layout(image.name, platform.arch)
+            number, about = len(judged), _judged(layout, image.name, str(platform))
+            engine = runner if runner is not None and not runner.obstacle(platform) else None
+            known = None
+            if verdicts is not None:
+                name = engine.name if engine else ""
+                keys[number] = verdicts.key(image, str(platform), about.digest, labels=labels(image), engine=name)
+                known = verdicts.read(keys[number])
+            if known is None:
+                container = _container(workshop, engine, artifact, platform) if engine else None
                 subject = Subject(
                     image,
                     platform,
@@ -89,11 +110,15 @@ def examine(
                     epoch=_created(layout),
                     examples=workshop.paths.root / "examples",
                 )
-                container = _container(workshop, runner, artifact, platform)
-                findings += judge(layout, subject, layers=layers, runner=container)
-                judged.append(_judged(layout, image.name, name))
+                cases[number] = _Case(layout, subject, container, workshop.paths.state / "scratch" / "conform")
+            found.append(known or [])
+            judged.append(replace(about, cached=known is not None))
+    for number, findings in _findings(workshop, cases, jobs):
+        found[number] = findings
+        if verdicts is not None:
+            verdicts.write(keys[number], findings)
     return Report(
-        tuple(findings),
+        tuple(finding for findings in found for finding in findings),
         tuple(judged),
         __version__,
         time,
@@ -102,18 +127,48 @@ def examine(
     )
 
 
+def _findings(workshop: Workshop, cases: Mapping[int, _Case], jobs: int) -> Iterator[tuple[int, list[Finding]]]:
+    """Judge images in processes of their own, since half of the work is Python; one alone is judged in this one."""
+    jobs = min(jobs, len(cases))
+    if jobs <= 1:
+        for number, case in cases.items():
+            workshop.progress.step(f"judging {_named(case)}")
+            yield number, _judge(case)
+        return
+    with Crew(jobs, _judge) as crew, ThreadPoolExecutor(jobs) as pool:
+
+        def ask(case: _Case) -> list[Finding]:
+            workshop.progress.begin(_named(case), f"judging {_named(case)}")
+            findings: list[Finding] = crew.do(case)
+            workshop.progress.end(_named(case), f"judged {_named(case)}")
+            return findings
+
+        yield from zip(cases, pool.map(ask, cases.values()), strict=True)
+
+
+def _named(case: _Case) -> str:
+    return f"{case.subject.image.tags[-1]} for {case.subject.platform}"
+
+
+def _judge(case: _Case) -> list[Finding]:
+    return judge(case.layout, case.subject, layers=_layers(case.scratch), runner=case.container)
+
+
+@cache
+def _layers(scratch: Path) -> Layers:
+    """The layers that this process has met: images share them."""
+    return Layers(scratch)
+
+
 def _judged(layout: Path, image: str, platform: str) -> Judged:
     opened = Layout(layout)
     [entry] = opened.images()
+    check_blobs(opened, entry.digest, verify=False)  # what is kept of its bytes must not hide that they have gone
     layers = opened.read_json(entry.digest)["layers"]
     return Judged(image, platform, entry.digest, sum(layer["size"] for layer in layers), len(layers))
 
 
-def _container(
-    workshop: Workshop, runner: containers.Runner | None, artifact: Artifact, platform: Platform
-) -> _Container | None:
-    if runner is None or runner.obstacle(platform):
-        return None
+def _container(workshop: Workshop, runner: containers.Runner, artifact: Artifact, platform: Platform) -> _Container:
     workshop.load(runner, [artifact], platform)
     return _Container(runner, local_name(artifact.tags[-1], platform), platform)
 

@@ -95,3 +95,43 @@ def test_a_report_that_cannot_be_written_is_told_first(wrong: str, tmp_path: Pat
     done = CliRunner().invoke(main, ["--root", str(ROOT), "conform", "--report", wrong])
     assert done.exit_code == 2
     assert "FORMAT being one of table, json, junit, markdown, html" in " ".join(done.stderr.split())
+
+
+def without_varying(file: Path) -> Any:
+    data = json.loads(file.read_text())
+    data.pop("time")
+    return data, [image.pop("cached") for image in data["images"]]
+
+
+def test_what_was_judged_today_is_not_judged_again(tmp_path: Path) -> None:
+    dist = built(tmp_path)
+    report = tmp_path / "report.json"
+    wanted = ("--report", f"json={report}")
+    first = conform(dist, *wanted)
+    assert first.exit_code == 0 and "cached" not in first.stderr
+    data, cached = without_varying(report)
+    assert cached == [False, False]
+    again = conform(dist, *wanted)
+    assert again.exit_code == 0 and again.stderr.count("cached") == 2
+    assert without_varying(report) == (data, [True, True])
+    assert "cached" not in conform(dist, "--no-cache").stderr
+
+
+def test_a_failure_is_never_cached(tmp_path: Path) -> None:
+    dist = built(tmp_path, BROKEN)
+    for _ in range(2):
+        done = conform(dist, "--jobs", "1")
+        assert done.exit_code == 1
+        assert "FAIL" in done.stderr
+    assert done.stderr.count("cached") == 1, "the other platform passed"
+
+
+def test_images_judged_side_by_side_give_the_same_report(tmp_path: Path) -> None:
+    dist = built(tmp_path, BROKEN)
+    reports = []
+    for jobs in ("1", "2"):
+        file = tmp_path / f"{jobs}.json"
+        done = conform(dist, "--no-cache", "--jobs", jobs, "--report", f"json={file}")
+        assert done.exit_code == 1, done.output
+        reports.append(file.read_text())
+    assert reports[0] == reports[1]

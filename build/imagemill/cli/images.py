@@ -19,6 +19,7 @@ from imagemill.cli.shared import (
     platform_names,
     platforms_option,
     set_option,
+    state_of,
     workshop_of,
 )
 
@@ -52,6 +53,8 @@ def context(root: Path | None, images: Sequence[str], which: str, platforms: Seq
 @set_option
 @platforms_option
 @click.option("--no-run", is_flag=True, help="Only what needs no container.")
+@click.option("--no-cache", is_flag=True, help="Judge again what was judged today and has not changed since.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many images at once; default: as this machine allows.")
 @report_option
 @click.option("--dist", type=click.Path(path_type=Path, file_okay=False), help="Where artifacts are; default: dist.")
 @click.pass_obj
@@ -61,29 +64,36 @@ def conform(
     which: str,
     platforms: Sequence[str],
     no_run: bool,
+    no_cache: bool,
+    jobs: int | None,
     wanted: Sequence[Wanted],
     dist: Path | None,
 ) -> None:
     """Judge built images against manifests and facts. Exit code 1 on a finding, or when nothing was checked.
 
+    An image that passed is not judged again on the same day, unless it, its manifest, or imagemill changes.
     A table goes to stderr. What the tests of the images have left in dist of how functions behave in these very images
     (behaviours.json) becomes part of the report.
     """
-    from imagemill import judging, reports
+    from imagemill import judging, limits, reports
     from imagemill.builder import source_date_epoch
     from imagemill.engine import containers
     from imagemill.progress import progress
+    from imagemill.verdicts import Verdicts
 
     top = checkout(root)
     catalog = catalog_of(top)
     with progress() as said:
-        epoch = source_date_epoch(os.environ)
+        epoch, now = source_date_epoch(os.environ), int(time.time())
+        kept = Verdicts(state_of(top) / "conform", Path(judging.__file__).parent, top, now)
         found = judging.examine(
             workshop_of(top, dist, said),
             images_named(catalog, images, which),
             platform_names(platforms),
-            None if no_run else containers.find(os.environ),
-            time=int(time.time()) if epoch is None else epoch,
+            None if no_run else containers.find(dict(os.environ)),  # a plain one goes to other processes
+            time=now if epoch is None else epoch,
+            verdicts=None if no_cache else kept,
+            jobs=limits.read().jobs(jobs or 0),
         )
     write(found, wanted)
     reports.print_table(found)
