@@ -102,7 +102,7 @@ def examine(
                 keys[number] = verdicts.key(image, str(platform), about.digest, labels=labels(image), engine=name)
                 known = verdicts.read(keys[number])
             if known is None:
-                container = _container(workshop, engine, artifact, platform) if engine else None
+                container = contained(workshop, engine, artifact, platform) if engine else None
                 subject = Subject(
                     image,
                     platform,
@@ -168,7 +168,8 @@ def _judged(layout: Path, image: str, platform: str) -> Judged:
     return Judged(image, platform, entry.digest, sum(layer["size"] for layer in layers), len(layers))
 
 
-def _container(workshop: Workshop, runner: containers.Runner, artifact: Artifact, platform: Platform) -> _Container:
+def contained(workshop: Workshop, runner: containers.Runner, artifact: Artifact, platform: Platform) -> _Container:
+    """Have a built image in the engine, for checks that run it."""
     workshop.load(runner, [artifact], platform)
     return _Container(runner, local_name(artifact.tags[-1], platform), platform)
 

@@ -44,7 +44,7 @@ def built(folder: Path, spoil: Tree | None = None) -> Dist:
 
 def conform(dist: Dist, *args: str, **env: str) -> Any:
     state = {"IMAGEMILL_STATE": str(dist.path.parent / "state"), "SOURCE_DATE_EPOCH": "1700000000", **env}
-    command = ["--root", str(ROOT), "conform", "--no-run", "--dist", str(dist.path), *args, NAME]
+    command = ["--root", str(ROOT), "conform", "--no-run", "--dist", str(dist.path), "--jobs", "1", *args, NAME]
     return CliRunner().invoke(main, command, env=state)
 
 
@@ -120,7 +120,7 @@ def test_what_was_judged_today_is_not_judged_again(tmp_path: Path) -> None:
 def test_a_failure_is_never_cached(tmp_path: Path) -> None:
     dist = built(tmp_path, BROKEN)
     for _ in range(2):
-        done = conform(dist, "--jobs", "1")
+        done = conform(dist)
         assert done.exit_code == 1
         assert "FAIL" in done.stderr
     assert done.stderr.count("cached") == 1, "the other platform passed"

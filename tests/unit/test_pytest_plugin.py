@@ -1,0 +1,118 @@
+"""The plugin of pytest: each check of an image is a test, and a broken image fails the one that is meant for it."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import pkgutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conform_images import IMAGES, ROOT, good_config, good_tree, subject, write_layout
+
+import imagemill
+from imagemill import export
+from imagemill.conform import CHECKS, Layers, judge
+from imagemill.filetree import Entry, Tree
+from imagemill.platforms import PLATFORMS
+from imagemill.render import labels
+
+pytest_plugins = ["pytester"]
+
+IMAGE = IMAGES["serve-python3.13-debian"]
+AMD64 = PLATFORMS["linux/amd64"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_modules() -> None:
+    """Have all of imagemill imported: pytester forgets what is imported while it runs, and then there are two of it."""
+    for module in pkgutil.walk_packages(imagemill.__path__, "imagemill."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def layout(folder: Path, spoil: Tree | None = None, **settings: Any) -> Path:
+    """A hand-made image, good but for what is laid over its tree and its configuration."""
+    config: dict[str, Any] = copy.deepcopy(dict(good_config(IMAGE, AMD64)))
+    config["config"]["Labels"] |= labels(IMAGE)
+    config["config"] |= settings
+    config["created"] = "2026-01-01T00:00:00Z"
+    folder.mkdir()
+    return write_layout(folder, config, [good_tree(IMAGE, AMD64) | (spoil or {})])
+
+
+def run(pytester: pytest.Pytester, *args: object) -> pytest.RunResult:
+    plugin = ("-p", "imagemill.pytest_plugin", "-p", "no:cacheprovider", f"--imagemill-root={ROOT}")
+    return pytester.runpytest_inprocess(*plugin, *map(str, args))
+
+
+def test_a_good_image_passes_every_check(pytester: pytest.Pytester) -> None:
+    good = layout(pytester.path / "good")
+    done = run(pytester, f"--imagemill-image={good}", "-v")
+    done.assert_outcomes(passed=len(CHECKS) - 2, skipped=2)  # what runs the image, which nothing does here
+    done.stdout.fnmatch_lines([f"imagemill:{good}[[]linux/amd64[]]::files.world-writable PASSED*"])
+
+
+def test_a_broken_image_fails_the_check_that_is_meant_for_it(pytester: pytest.Pytester) -> None:
+    broken = layout(pytester.path / "broken", {"tmp": Entry("dir", 0o755)})
+    done = run(pytester, f"--imagemill-image={broken}")
+    done.assert_outcomes(passed=len(CHECKS) - 3, skipped=2, failed=1)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(
+        ["expected*/tmp*1777*", "found*0755*", "source*", "remedy*", f"FAILED *{broken}*paths.contract*"]
+    )
+    assert "Traceback" not in done.stdout.str()
+
+
+def test_the_checks_stand_beside_the_tests_of_a_project(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_of_its_own(): pass")
+    good = layout(pytester.path / "good")
+    done = run(pytester, f"--imagemill-image={good}", "-k", "test_of_its_own or environment.exact")
+    done.assert_outcomes(passed=2, deselected=len(CHECKS) - 1)
+
+
+def test_without_an_image_nothing_is_added(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_of_its_own(): pass")
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_an_archive_is_held_against_what_is_said(pytester: pytest.Pytester) -> None:
+    export.oci(layout(pytester.path / "good", Labels={}), pytester.path / "saved.tar", ["x:1"])
+    unknown = run(pytester, "--imagemill-image=saved.tar")
+    assert unknown.ret == pytest.ExitCode.USAGE_ERROR
+    unknown.stderr.fnmatch_lines(["*saved.tar does not say what it is*", "*--imagemill-as*"])
+    done = run(pytester, "--imagemill-image=saved.tar", f"--imagemill-as={IMAGE.tags[-1]}", "-k", "environment")
+    done.assert_outcomes(passed=3, deselected=len(CHECKS) - 3)
+
+
+WRONG = {
+    "no such image": (("--imagemill-image=python9",), "python9"),
+    "no such platform": (("--imagemill-image=good/layout", "--imagemill-platform=linux/arm64"), "no image for"),
+    "no checkout": (("--imagemill-image=good/layout", "--imagemill-root=good"), "is no checkout"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_judged_is_an_error_of_use(case: str, pytester: pytest.Pytester) -> None:
+    args, message = WRONG[case]
+    layout(pytester.path / "good")
+    done = run(pytester, *args)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*{message}*"])
+
+
+def test_the_ids_are_the_names_of_the_checks(pytester: pytest.Pytester) -> None:
+    good = layout(pytester.path / "good")
+    about = subject(IMAGE.name)
+    with Layers(pytester.path / "scratch") as layers:
+        names = {finding.check for finding in judge(good, about, layers=layers)}
+    done = run(pytester, f"--imagemill-image={good}", "--collect-only", "-q")
+    assert {line.rpartition("::")[2] for line in done.outlines if "::" in line} == names
+    done.stdout.fnmatch_lines([f"{len(names)} tests collected*"])
+
+
+def test_pytest_finds_the_plugin() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"imagemill": "imagemill.pytest_plugin"}
