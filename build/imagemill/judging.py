@@ -103,14 +103,8 @@ def examine(
                 known = verdicts.read(keys[number])
             if known is None:
                 container = contained(workshop, engine, artifact, platform) if engine else None
-                subject = Subject(
-                    image,
-                    platform,
-                    labels=labels(image),
-                    epoch=_created(layout),
-                    examples=workshop.paths.root / "examples",
-                )
-                cases[number] = _Case(layout, subject, container, workshop.paths.state / "scratch" / "conform")
+                held = subject(workshop, image, platform, _created(layout))
+                cases[number] = _Case(layout, held, container, workshop.paths.state / "scratch" / "conform")
             found.append(known or [])
             judged.append(replace(about, cached=known is not None))
     for number, findings in _findings(workshop, cases, jobs):
@@ -125,6 +119,12 @@ def examine(
         runner.name if runner else "",
         behaviours.about(behaviours.read(workshop.dist.path / behaviours.FILE), judged),
     )
+
+
+def subject(workshop: Workshop, image: Image, platform: Platform, created: int) -> Subject:
+    """What an image that imagemill made is held against; `created` (seconds since 1970) is when it says it was made."""
+    examples = workshop.paths.root / "examples"
+    return Subject(image, platform, labels=labels(image), epoch=created, examples=examples)
 
 
 def _findings(workshop: Workshop, cases: Mapping[int, _Case], jobs: int) -> Iterator[tuple[int, list[Finding]]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -211,19 +211,15 @@ class _Source:
 
     def open(self, opened: _Opened) -> tuple[View, Subject]:
         """An image that can be judged, and what it is held against."""
-        from imagemill.conform import Subject, open_layout
-        from imagemill.render import labels
+        from imagemill.conform import open_layout
+        from imagemill.judging import subject
 
-        ours = bool(title(opened.config))  # only such an image promises its labels, and when it was made
-        subject = Subject(
-            opened.image,
-            opened.platform,
-            labels=labels(opened.image) if ours else {},
-            epoch=int(datetime.fromisoformat(opened.config["created"]).timestamp()) if ours else None,
-            examples=self._root / "examples",
-        )
+        created = datetime.fromisoformat(opened.config.get("created") or "1970-01-01T00:00:00Z")
+        held = subject(self._workshop, opened.image, opened.platform, int(created.timestamp()))
+        if not title(opened.config):  # only an image of ours promises its labels, and when it was made
+            held = replace(held, labels={}, epoch=None)
         runner = self._runner(opened)
-        return open_layout(opened.layout, opened.platform, self._layers, runner), subject
+        return open_layout(opened.layout, opened.platform, self._layers, runner), held
 
     def _runner(self, opened: _Opened) -> Any:
         """What runs an image that was built here; None where nothing does."""
