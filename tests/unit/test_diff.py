@@ -81,8 +81,9 @@ CASES: dict[str, tuple[Spoil, list[str]]] = {
         env("PATH=/usr/bin:/opt/bin", "LANG=C.UTF-8", "NEW=1"),
         ["environment:", "  ~ LANG: C → C.UTF-8", "  + NEW 1"],
     ),
-    "the command": (setting("Cmd", ["y"]), ["configuration:", "  ~ $.config.Cmd[0]: 'x' → 'y'"]),
-    "a label": (setting("Labels", {}), ["configuration:", "  ~ $.config.Labels['a.b']: '1' → None"]),
+    "the command": (setting("Cmd", ["y", "z"]), ["configuration:", '  ~ Cmd: ["x"] → ["y", "z"]']),
+    "a user": (setting("User", "app"), ["configuration:", "  + User app"]),
+    "a label": (setting("Labels", {}), ["configuration:", "  - Labels.a.b 1"]),
     "a mode": (edit("etc/a", mode=0o600), ["files (1 changed):", "  ~ /etc/a mode 0644 → 0600"]),
     "an owner": (edit("etc/a", uid=7), ["files (1 changed):", "  ~ /etc/a owner 0:0 → 7:0"]),
     "content": (edit("etc/a", content=b"CONTENT"), ["files (1 changed):", "  ~ /etc/a content"]),
@@ -145,9 +146,12 @@ def test_a_change_is_told(case: str, tmp_path: Path) -> None:
     "spoil",
     {
         "nothing": lambda tree, config: None,
+        "what engines write for nothing": lambda tree, config: config["config"].update(
+            OnBuild=None, User="", Volumes={}
+        ),
         "times": lambda tree, config: config.update(created="2027-01-01T00:00:00Z") or edit("etc/a", mtime=9)(tree, {}),
     }.values(),
-    ids=["nothing", "times"],
+    ids=["nothing", "what engines write for nothing", "times"],
 )
 def test_what_does_not_count_is_no_difference(spoil: Spoil, tmp_path: Path) -> None:
     found = between(tmp_path, spoil)

@@ -5,13 +5,14 @@ Times of files are left out: they change with every build and matter to nobody.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from imagemill.diff.contents import packages, tools
-from imagemill.differences import CONTENT, documents, entries
+from imagemill.differences import CONTENT, entries
 from imagemill.errors import LayoutError
 from imagemill.filetree import Entry
 from imagemill.merged import MergedTree
@@ -48,7 +49,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing and its value in both images; empty where an image has it not."""
+    """One thing and its value in both images; empty where an image has it not, or empty."""
 
     what: str
     before: str
@@ -110,7 +111,7 @@ def diff(one: Opened, other: Opened) -> Diff:
         _side(one),
         _side(other),
         tuple(_pairs(before, after)),
-        tuple(Change(*told) for told in documents(_settings(one.config), _settings(other.config), "$")),
+        tuple(_pairs(_settings(one.config), _settings(other.config))),
         tuple(_pairs(packages(one.tree), packages(other.tree))),
         tuple(_pairs(tools(one.tree, before), tools(other.tree, after))),
         tuple(_files(one.tree, other.tree)),
@@ -128,11 +129,19 @@ def _environment(config: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without what is told elsewhere: the environment, layers, how it was made, and when."""
-    inner = {key: value for key, value in (config.get("config") or {}).items() if key != "Env"}
-    rest = {key: value for key, value in config.items() if key not in ("config", "rootfs", "history", "created")}
-    return {**rest, "config": inner}
+def _settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """The configuration, a row for each setting and label, lists as JSON.
+
+    Without what is told elsewhere: the environment, the layers, how it was made, and when.
+    """
+    rows = {key: value for key, value in config.items() if key not in ("config", "rootfs", "history", "created")}
+    rows |= {key: value for key, value in (config.get("config") or {}).items() if key != "Env"}
+    found: dict[str, str] = {}
+    for key, value in rows.items():
+        inner = {f"{key}.{name}": each for name, each in value.items()} if isinstance(value, Mapping) else {key: value}
+        if value:  # engines write null, "" and [] for what is not set
+            found |= {name: each if isinstance(each, str) else json.dumps(each) for name, each in inner.items()}
+    return found
 
 
 def _pairs(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:
