@@ -20,8 +20,14 @@ def test_the_wheel_holds_the_package(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
+        [points] = [archive.read(name).decode() for name in names if name.endswith("/entry_points.txt")]
     modules = {p.relative_to(ROOT / "build").as_posix() for p in (ROOT / "build/imagemill").rglob("*.py")}
-    facts = {p.relative_to(ROOT / "build").as_posix() for p in (ROOT / "build/imagemill/facts").glob("*.yaml")}
-    assert facts
-    assert modules | facts <= names
+    data = {
+        p.relative_to(ROOT / "build").as_posix()
+        for suffix in ("yaml", "json", "j2", "css", "js")
+        for p in (ROOT / "build/imagemill").rglob(f"*.{suffix}")
+    }
+    assert {"imagemill/facts/environment.yaml", "imagemill/reports/page.html.j2"} <= data
+    assert modules | data <= names
     assert not any(name.startswith(("init/", "bootstraps/", "build/")) for name in names)
+    assert "[pytest11]\nimagemill = imagemill.pytest_plugin" in points
