@@ -119,7 +119,9 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Have the image judged by the check."""
-        found = list(self._check(*self._node.judged))
+        from imagemill.conform import conform
+
+        found = conform(*self._node.judged, [self._check])
         failing = [finding for finding in found if finding.status == "fail"]
         if failing:
             raise CheckFailed(failing)

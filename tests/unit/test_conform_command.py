@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from conform_images import IMAGES, ROOT, good_config, good_tree, write_layout
+from conform_images import IMAGES, ROOT
+from judged_images import good_layout
 
 from imagemill.cli import main
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.filetree import Entry, Tree
 from imagemill.oci import Layout
 from imagemill.platforms import PLATFORMS
-from imagemill.render import labels
 from imagemill.reports import Behaviour, behaviours
 
 NAME = "python3.13-debian"
@@ -27,15 +27,9 @@ def built(folder: Path, spoil: Tree | None = None) -> Dist:
     dist = Dist(folder / "dist")
     platforms = {}
     for platform in (PLATFORMS["linux/amd64"], PLATFORMS["linux/arm64"]):
-        config: dict[str, Any] = dict(good_config(image, platform))
-        config["config"]["Labels"] |= labels(image)
-        config["created"] = "2026-01-01T00:00:00Z"
-        tree = good_tree(image, platform) | (spoil if spoil and platform.arch == "arm64" else {})
-        place = folder / platform.arch
-        place.mkdir()
         layout = dist.layout(NAME, platform.arch)
         layout.parent.mkdir(exist_ok=True)
-        write_layout(place, config, [tree]).rename(layout)
+        good_layout(folder / platform.arch, image, platform, spoil if platform.arch == "arm64" else None).rename(layout)
         [entry] = Layout(layout).images()
         platforms[str(platform)] = Built(entry.digest, 1, "sha256:0")
     dist.write({NAME: Artifact(NAME, image.tags, "sha256:0", 1, platforms, "", "embedded", "exact")})
