@@ -104,7 +104,7 @@ def examine(
             if known is None:
                 container = contained(workshop, engine, artifact, platform) if engine else None
                 held = subject(workshop, image, platform, _created(layout))
-                cases[number] = _Case(layout, held, container, workshop.paths.state / "scratch" / "conform")
+                cases[number] = _Case(layout, held, container, _scratch(workshop))
             found.append(known or [])
             judged.append(replace(about, cached=known is not None))
     for number, findings in _findings(workshop, cases, jobs):
@@ -131,9 +131,10 @@ def _findings(workshop: Workshop, cases: Mapping[int, _Case], jobs: int) -> Iter
     """Judge images in processes of their own, since half of the work is Python; one alone is judged in this one."""
     jobs = min(jobs, len(cases))
     if jobs <= 1:
-        for number, case in cases.items():
-            workshop.progress.step(f"judging {_named(case)}")
-            yield number, _judge(case)
+        with Layers(_scratch(workshop)) as layers:
+            for number, case in cases.items():
+                workshop.progress.step(f"judging {_named(case)}")
+                yield number, judge(case.layout, case.subject, layers=layers, runner=case.container)
         return
     with Crew(jobs, _judge) as crew, ThreadPoolExecutor(jobs) as pool:
 
@@ -151,12 +152,16 @@ def _named(case: _Case) -> str:
 
 
 def _judge(case: _Case) -> list[Finding]:
+    """Judge an image in a process that does nothing else, and keeps what it has read of layers until its end."""
     return judge(case.layout, case.subject, layers=_layers(case.scratch), runner=case.container)
+
+
+def _scratch(workshop: Workshop) -> Path:
+    return workshop.paths.state / "scratch" / "conform"
 
 
 @cache
 def _layers(scratch: Path) -> Layers:
-    """The layers that this process has met: images share them."""
     return Layers(scratch)
 
 
