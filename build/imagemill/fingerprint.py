@@ -100,6 +100,8 @@ class Fingerprints:
             found[f"dotnet {program}"] = hashed(rows)
         if recipe.spec.python:
             found["compiler"] = self._once(lock, image.runtime.name, lambda: _compilers(lock, image))
+        if recipe.spec.source:
+            found["builders"] = self._once(lock, f"{image.runtime.name}/source", lambda: _builders(lock, image))
         return found
 
     def _once(self, owner: object, name: str, data: Callable[[], object]) -> str:
@@ -176,3 +178,10 @@ def _compilers(lock: Lock, image: Image) -> Any:
     """CPython's packages of all architectures: what compiles here is this machine's own, for every platform."""
     by_arch = lock.sets.get(image.runtime.name, {}).values()
     return sorted({(one.name, one.version) for inputs in by_arch for one in inputs.debian if "python" in one.name})
+
+
+def _builders(lock: Lock, image: Image) -> Any:
+    """What a language is compiled with from its source, on machines of all architectures."""
+    name = image.runtime.name
+    sets = [lock.sets.get(f"{name}/{kind}", {}) for kind in ("source", "cross")]
+    return sorted({(one.name, one.version) for by_arch in sets for i in by_arch.values() for one in i.debian})

@@ -118,11 +118,6 @@ class NativePython:
     @cached_property
     def identity(self) -> str:
         """What decides on the bytes that it makes, the libraries that it stands on included."""
-        return _hash(package.sha256 for package in self.packages)
-
-    @cached_property
-    def identity(self) -> str:
-        """What decides on the bytes that it makes, the libraries that it stands on included."""
         return native.hashed(package.sha256 for package in self.packages)
 
     @cached_property

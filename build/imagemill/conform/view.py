@@ -22,8 +22,13 @@ _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 _TYPES: Mapping[str, type] = {
-    **{"Env": list, "Entrypoint": list, "Cmd": list, "User": str, "WorkingDir": str},
-    **{"Labels": dict, "ExposedPorts": dict},
+    "Env": list,
+    "Entrypoint": list,
+    "Cmd": list,
+    "User": str,
+    "WorkingDir": str,
+    "Labels": dict,
+    "ExposedPorts": dict,
 }
 
 

@@ -187,7 +187,9 @@ def sets_on(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str,
     }
     for runtime in runtimes:
         offer = runtime.bases.get(base.kind)
-        if offer is not None and offer.unavailable is None and offer.base == base.name and platform in runtime.platforms:
+        if offer is None or offer.unavailable is not None:
+            continue
+        if offer.base == base.name and platform in runtime.platforms:
             specs[runtime.name] = (offer.language, (base.name,))
             if offer.language.source:
                 specs |= _builders(runtime, offer.language.source, base.name, platform)
