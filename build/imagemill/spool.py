@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 from imagemill.assemble.compression import plain
 from imagemill.errors import LayoutError
-from imagemill.merged import MergedTree, Walked, merge
-from imagemill.tarwalk import walk
+from imagemill.layerfacts import Kept, LayerFacts, examine
+from imagemill.merged import MergedTree, merge
 
 MAX_LAYER = 10 << 30
 """Bytes of a decompressed layer beyond which it is refused: AWS Lambda takes images of at most 10 GB."""
@@ -27,14 +27,15 @@ MAX_LAYER = 10 << 30
 class Layers:
     """The layers met so far, decompressed below `scratch` and walked, each once; close it, or use `with`.
 
-    `scratch` may be kept: a layer found there under its digest is not decompressed again.
+    `scratch` may be kept: a layer found there under its digest is not decompressed again. With a folder for `facts`,
+    one whose facts are there is not even opened until a file in it is read.
     """
 
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
-        self._walked: dict[str, Walked] = {}
+    def __init__(self, scratch: Path, facts: Path | None = None) -> None:
+        self._maps = _Maps(scratch)
+        self._kept = Kept(facts) if facts is not None else None
+        self._facts: dict[str, LayerFacts] = {}
         self._trees: dict[tuple[str, ...], MergedTree] = {}
-        self._maps: dict[Path, mmap.mmap | bytes] = {}
 
     def __enter__(self) -> Layers:
         return self
@@ -44,10 +45,7 @@ class Layers:
 
     def close(self) -> None:
         """Let go of the mapped files; trees can no longer be read."""
-        for data in self._maps.values():
-            if isinstance(data, mmap.mmap):
-                data.close()
-        self._maps.clear()
+        self._maps.close()
 
     def tree(self, blobs: Sequence[tuple[str, Path]]) -> MergedTree:
         """The merged tree of these layers, lowest first, each given as its digest and the file that has it.
@@ -56,19 +54,80 @@ class Layers:
         """
         key = tuple(digest for digest, _ in blobs)
         if key not in self._trees:
-            new = {digest: path for digest, path in blobs if digest not in self._walked}
-            with ThreadPoolExecutor(max_workers=2) as pool:  # decompression lets go of the interpreter
-                spools = list(pool.map(lambda blob: spool(blob[1], blob[0], self._scratch), new.items()))
-            for digest, path in zip(new, spools, strict=True):
-                self._maps[path] = _map(path)
-                self._walked[digest] = tuple(walk(self._maps[path], path))
-            self._trees[key] = merge([self._walked[digest] for digest in key], self._maps)
+            facts = self.facts(blobs)
+            self._trees[key] = merge([layer.entries for layer in facts], self._maps)
         return self._trees[key]
+
+    def facts(self, blobs: Sequence[tuple[str, Path]]) -> list[LayerFacts]:
+        """What is known of each of these layers, given as for `tree`. Raises as that does."""
+        new = {digest: self._maps.know(digest, blob) for digest, blob in blobs if digest not in self._facts}
+        for digest, path in list(new.items()):
+            found = self._kept.read(digest, path) if self._kept else None
+            if found is not None:
+                self._facts[digest] = found
+                del new[digest]
+        with ThreadPoolExecutor(max_workers=2) as pool:  # decompression and hashing let go of the interpreter
+            diff_ids = list(pool.map(self._diff_id, new.values()))
+        for (digest, path), diff_id in zip(new.items(), diff_ids, strict=True):
+            self._facts[digest] = examine(self._maps[path], path, diff_id)
+            if self._kept:
+                self._kept.write(digest, self._facts[digest])
+        return [self._facts[digest] for digest, _ in blobs]
+
+    def _diff_id(self, path: Path) -> str:
+        return _sha256(self._maps[path])
+
+
+class _Maps(Mapping[Path, "mmap.mmap | bytes"]):
+    """Plain tars by their path in the scratch directory, each made and mapped when it is first asked for."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._blobs: dict[Path, tuple[str, Path]] = {}
+        self._open: dict[Path, mmap.mmap | bytes] = {}
+
+    def know(self, digest: str, blob: Path) -> Path:
+        """Where the tar of a layer is, or will be."""
+        path = _place(digest, self._scratch)
+        self._blobs[path] = digest, blob
+        return path
+
+    def __getitem__(self, path: Path) -> mmap.mmap | bytes:
+        if path not in self._open:
+            digest, blob = self._blobs[path]
+            self._open[path] = _map(spool(blob, digest, self._scratch))
+        return self._open[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._blobs
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+    def close(self) -> None:
+        """Let go of what is mapped."""
+        for data in self._open.values():
+            if isinstance(data, mmap.mmap):
+                data.close()
+        self._open.clear()
+        self._blobs.clear()
+
+
+def _sha256(data: mmap.mmap | bytes) -> str:
+    """The digest of a mapped file."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _place(digest: str, scratch: Path) -> Path:
+    return scratch / f"{digest.replace(':', '-')}.tar"
 
 
 def spool(blob: Path, digest: str, scratch: Path) -> Path:
     """The plain tar of a layer, below `scratch` and named after its digest, which is verified on the way."""
-    path = scratch / f"{digest.replace(':', '-')}.tar"
+    path = _place(digest, scratch)
     if path.exists():
         return path
     scratch.mkdir(parents=True, exist_ok=True)

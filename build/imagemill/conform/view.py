@@ -8,14 +8,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from imagemill.conform.image import Manifest, images
+from imagemill.elf import Elf
 from imagemill.errors import LayoutError
-from imagemill.filetree import Entry
+from imagemill.filetree import Entry, Slice
+from imagemill.layerfacts import LayerFacts
 from imagemill.merged import MergedTree
 from imagemill.oci import Layout
 from imagemill.platforms import Platform
 from imagemill.spool import Layers
 
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+
+
+_TYPES: Mapping[str, type] = {
+    **{"Env": list, "Entrypoint": list, "Cmd": list, "User": str, "WorkingDir": str},
+    **{"Labels": dict, "ExposedPorts": dict},
+}
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,13 @@ class Config:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Config:
-        """Read an OCI image configuration; what it leaves out is empty."""
+        """Read an OCI image configuration; what it leaves out is empty. LayoutError for fields of another type."""
         inner: Mapping[str, Any] = data.get("config") or {}
+        for key, kind in _TYPES.items():
+            value = inner.get(key)
+            wrong = value is not None and not isinstance(value, kind)
+            if wrong or (kind is list and not all(isinstance(word, str) for word in value or ())):
+                raise LayoutError(f"the configuration's {key} is {str(value)[:100]}", "the image is damaged")
         pairs = (line.partition("=") for line in inner.get("Env") or ())
         return Config(
             os=data.get("os", ""),
@@ -86,6 +100,16 @@ class View(Protocol):
     @property
     def config(self) -> Config:
         """The image's configuration."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest:
+        """How the image is stored."""
+        ...
+
+    @property
+    def layers(self) -> Sequence[LayerFacts]:
+        """What its layers are, lowest first."""
         ...
 
     @property
@@ -117,6 +141,14 @@ class View(Protocol):
         """Some bytes of a file, without reading the rest."""
         ...
 
+    def program(self, entry: Entry) -> Elf | None:
+        """What the headers of an ELF file say; None for any other file."""
+        ...
+
+    def leaks(self, entry: Entry) -> tuple[str, ...]:
+        """The kinds of secrets in a file, by the ids of `leaks.LEAKS`."""
+        ...
+
     def run(
         self,
         argv: Sequence[str],
@@ -133,16 +165,38 @@ class View(Protocol):
 class LayoutView:
     """One image of an OCI layout, read from its blobs, and run by `runner` where there is one."""
 
-    def __init__(self, config: Config, tree: MergedTree, runner: Runner | None = None) -> None:
-        self._config = config
+    def __init__(
+        self, manifest: Manifest, layers: Sequence[LayerFacts], tree: MergedTree, runner: Runner | None = None
+    ) -> None:
+        self._manifest = manifest
+        self._config = Config.from_json(manifest.settings)
+        self._layers = layers
         self._tree = tree
         self._runner = runner
         self._walked: list[tuple[str, Entry]] | None = None
+        self._programs: dict[Path, Mapping[int, Elf]] = {}
+        self._leaks: dict[Path, Mapping[int, tuple[str, ...]]] = {}
+        for layer in layers:
+            for _, entry in layer.entries:
+                if isinstance(entry.content, Slice):
+                    self._programs[entry.content.file] = layer.programs
+                    self._leaks[entry.content.file] = layer.leaks
+                    break
 
     @property
     def config(self) -> Config:
         """See View."""
         return self._config
+
+    @property
+    def manifest(self) -> Manifest:
+        """See View."""
+        return self._manifest
+
+    @property
+    def layers(self) -> Sequence[LayerFacts]:
+        """See View."""
+        return self._layers
 
     @property
     def can_run(self) -> bool:
@@ -175,6 +229,16 @@ class LayoutView:
         """See View."""
         return self._tree.part(entry, offset, size)
 
+    def program(self, entry: Entry) -> Elf | None:
+        """See View."""
+        content = entry.content
+        return self._programs[content.file].get(content.offset) if isinstance(content, Slice) else None
+
+    def leaks(self, entry: Entry) -> tuple[str, ...]:
+        """See View."""
+        content = entry.content
+        return self._leaks[content.file].get(content.offset, ()) if isinstance(content, Slice) else ()
+
     def run(
         self,
         argv: Sequence[str],
@@ -195,14 +259,16 @@ def open_layout(path: Path, platform: Platform, layers: Layers, runner: Runner |
 
     Raises LayoutError when there is none, or when it is damaged.
     """
-    layout = Layout(path)
-    images = layout.images()
+    found = images(path)
     # one that is labelled for another platform is a finding, and not a layout that cannot be read
-    chosen = images if len(images) == 1 else [image for image in images if image.platform == str(platform)]
+    chosen = found if len(found) == 1 else [image for image in found if image.platform == str(platform)]
     if not chosen:
-        found = ", ".join(sorted(image.platform for image in images)) or "none"
-        raise LayoutError(f"{path} has no image for {platform}, only: {found}", "build it for that platform")
-    manifest = layout.read_json(chosen[0].digest)
-    blobs = [(row["digest"], layout.blob_path(row["digest"])) for row in manifest["layers"]]
-    config = Config.from_json(layout.read_json(manifest["config"]["digest"]))
-    return LayoutView(config, layers.tree(blobs), runner)
+        there = ", ".join(sorted(image.platform for image in found)) or "none"
+        raise LayoutError(f"{path} has no image for {platform}, only: {there}", "build it for that platform")
+    return view(Layout(path), chosen[0], layers, runner)
+
+
+def view(layout: Layout, manifest: Manifest, layers: Layers, runner: Runner | None = None) -> LayoutView:
+    """The view of one image of a layout. Raises LayoutError when it is damaged."""
+    blobs = [(part.digest, layout.blob_path(part.digest)) for part in manifest.layers]
+    return LayoutView(manifest, layers.facts(blobs), layers.tree(blobs), runner)

@@ -1,0 +1,122 @@
+"""What there is to know of a layer before anything is asked: its entries, its programs, its secrets.
+
+Found once, in one pass over the layer, and kept under the layer's digest: what a layer holds never changes. The
+bytes of files stay in the layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import marshal
+import mmap
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from imagemill import elf, leaks
+from imagemill.elf import Elf
+from imagemill.errors import LayoutError
+from imagemill.filetree import Entry, Slice
+from imagemill.tarwalk import walk
+
+FORMAT = 1
+MOST_ENTRIES = 2_000_000
+"""Entries of one layer beyond which it is refused: 40 times the largest build image."""
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer. `programs` and `leaks` are by where the content of a file begins in the tar.
+
+    `diff_id` is the digest of the tar, and `size` its length.
+    """
+
+    diff_id: str
+    size: int
+    entries: tuple[tuple[str, Entry], ...]
+    programs: Mapping[int, Elf]
+    leaks: Mapping[int, tuple[str, ...]]
+
+
+def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
+    """Walk a layer: `data` is the content of `file`. Raises LayoutError for what is no tar, or a damaged one."""
+    entries = tuple(itertools.islice(walk(data, file), MOST_ENTRIES + 1))
+    if len(entries) > MOST_ENTRIES:
+        raise LayoutError(f"{file}: more than {MOST_ENTRIES} entries", "make the layer smaller")
+    programs: dict[int, Elf] = {}
+    found: dict[int, tuple[str, ...]] = {}
+    for _, entry in entries:
+        content = entry.content
+        if entry.kind != "file" or not isinstance(content, Slice):
+            continue
+        begin, end = content.offset, content.offset + content.size
+        head = data[begin : begin + elf.HEADER] if content.size >= elf.HEADER else b""
+        program = elf.parse(head, _reader(data, begin, end)) if head[:4] == elf.MAGIC else None
+        if program is not None:
+            programs[begin] = program
+        elif 0 < content.size <= leaks.LONGEST:
+            kinds = leaks.search(data[begin:end])
+            if kinds:
+                found[begin] = kinds
+    return LayerFacts(diff_id, len(data), entries, programs, found)
+
+
+def _reader(data: mmap.mmap | bytes, begin: int, end: int) -> elf.Read:
+    def read(offset: int, size: int) -> bytes:
+        return data[min(begin + offset, end) : min(begin + offset + size, end)]
+
+    return read
+
+
+class Kept:
+    """Facts on disk, one file a layer below `folder`, written in one step and verified when read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, digest: str, file: Path) -> LayerFacts | None:
+        """The facts of the layer with this digest, its entries pointing into `file`; None when they are not there."""
+        try:
+            raw = self._path(digest).read_bytes()
+        except OSError:
+            return None
+        body = raw[32:]
+        if hashlib.sha256(body).digest() != raw[:32]:
+            return None  # half a write of a machine that lost power: it is made anew
+        diff_id, size, rows, programs, found = marshal.loads(body)  # noqa: S302 - our own, its hash seen
+        return LayerFacts(diff_id, size, tuple(_entries(rows, file)), {k: Elf(*v) for k, v in programs.items()}, found)
+
+    def write(self, digest: str, facts: LayerFacts) -> None:
+        """Keep the facts of a layer."""
+        rows = [_row(path, entry) for path, entry in facts.entries]
+        programs = {place: astuple(one) for place, one in facts.programs.items()}
+        body = marshal.dumps((facts.diff_id, facts.size, rows, programs, dict(facts.leaks)))
+        path = self._path(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = path.with_suffix(f".{os.getpid()}")
+        staging.write_bytes(hashlib.sha256(body).digest() + body)
+        staging.replace(path)
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / f"{digest.replace(':', '-')}.{_MAKER}"
+
+
+def _row(path: str, entry: Entry) -> tuple[Any, ...]:
+    content = entry.content
+    place = (content.offset, content.size) if isinstance(content, Slice) else (0, 0)
+    return (path, entry.kind, entry.mode, entry.uid, entry.gid, entry.mtime, *place, entry.target, dict(entry.xattrs))
+
+
+def _entries(rows: Iterable[Any], file: Path) -> Iterable[tuple[str, Entry]]:
+    for path, kind, mode, uid, gid, mtime, offset, size, target, xattrs in rows:
+        content = Slice(file, offset, size) if kind == "file" else b""
+        yield path, Entry(kind, mode, uid, gid, mtime, content, target, xattrs)
+
+
+_MAKER = hashlib.sha256(
+    repr([FORMAT, marshal.version, [(leak.id, leak.pattern.pattern) for leak in leaks.LEAKS]]).encode()
+).hexdigest()[:12]
+"""Part of each file's name: facts found by other rules are not found again."""
