@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagemill import __version__
+from imagemill import __version__, lock
 from imagemill.conform import Completed, Finding, Layers, Subject, judge
 from imagemill.dist import Artifact
 from imagemill.engine import containers
-from imagemill.errors import SelectionError
+from imagemill.errors import LockError, SelectionError
+from imagemill.factory import Paths
+from imagemill.fingerprint import database_sets
 from imagemill.oci import Layout
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
@@ -61,7 +64,8 @@ def examine(
     record = workshop.dist.read()
     findings: list[Finding] = []
     judged: list[Judged] = []
-    with Layers(workshop.paths.state / "scratch" / "conform") as layers:
+    now = int(time.time())
+    with opened_layers(workshop.paths) as layers:
         for image in images:
             artifact = record.get(image.name)
             if artifact is None:
@@ -80,11 +84,28 @@ def examine(
                     labels=labels(image),
                     epoch=_created(layout),
                     examples=workshop.paths.root / "examples",
+                    packages=_locked(workshop, image, platform),
+                    now=now,
                 )
                 container = _container(workshop, runner, artifact, platform)
                 findings += judge(layout, subject, layers=layers, runner=container)
                 judged.append(Judged(image.name, name, artifact.platforms[name].digest))
     return Report(tuple(findings), tuple(judged), __version__)
+
+
+def opened_layers(paths: Paths) -> Layers:
+    """Layers as they are kept between runs: their tars, and what is known of them."""
+    return Layers(paths.state / "scratch" / "conform", paths.cache / "layer-facts")
+
+
+def _locked(workshop: Workshop, image: Image, platform: Platform) -> Mapping[str, str] | None:
+    """The packages that the lock has for an image; None where there is no lock, or it lacks the image."""
+    try:
+        pins = lock.read(workshop.paths.root / "runtimes" / "lock" / f"{image.base.name}.json")
+        sets = [pins.inputs(name, platform.arch) for name in database_sets(image)]
+    except LockError:
+        return None
+    return {one.name: one.version for inputs in sets for one in inputs.debian}
 
 
 def _container(

@@ -11,6 +11,7 @@ import itertools
 import marshal
 import mmap
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -22,16 +23,22 @@ from imagemill.errors import LayoutError
 from imagemill.filetree import Entry, Slice
 from imagemill.tarwalk import walk
 
-FORMAT = 1
+FORMAT = 4
+# strings in the program: PY_VERSION, and the address in process.release.sourceUrl
+_VERSIONS = {
+    "node": re.compile(rb"release/v(\d{1,3}\.\d{1,3}\.\d{1,3})/node-v"),
+    "python": re.compile(rb"\0(3\.\d{1,3}\.\d{1,3})\0"),
+}
+_INTERPRETER = re.compile(r"(?:^|/)bin/(node|python)[0-9.]*$")
 MOST_ENTRIES = 2_000_000
 """Entries of one layer beyond which it is refused: 40 times the largest build image."""
 
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """One layer. `programs` and `leaks` are by where the content of a file begins in the tar.
+    """One layer. `programs`, `leaks` and `versions` are by where the content of a file begins in the tar.
 
-    `diff_id` is the digest of the tar, and `size` its length.
+    `diff_id` is the digest of the tar, and `size` its length; `versions` is what interpreters say that they are.
     """
 
     diff_id: str
@@ -39,6 +46,7 @@ class LayerFacts:
     entries: tuple[tuple[str, Entry], ...]
     programs: Mapping[int, Elf]
     leaks: Mapping[int, tuple[str, ...]]
+    versions: Mapping[int, str]
 
 
 def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
@@ -48,7 +56,8 @@ def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
         raise LayoutError(f"{file}: more than {MOST_ENTRIES} entries", "make the layer smaller")
     programs: dict[int, Elf] = {}
     found: dict[int, tuple[str, ...]] = {}
-    for _, entry in entries:
+    versions: dict[int, str] = {}
+    for path, entry in entries:
         content = entry.content
         if entry.kind != "file" or not isinstance(content, Slice):
             continue
@@ -57,11 +66,15 @@ def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
         program = elf.parse(head, _reader(data, begin, end)) if head[:4] == elf.MAGIC else None
         if program is not None:
             programs[begin] = program
+            name = _INTERPRETER.search(path)
+            said = _VERSIONS[name[1]].search(data, begin, end) if name else None
+            if said is not None:
+                versions[begin] = said[1].decode()
         elif 0 < content.size <= leaks.LONGEST:
             kinds = leaks.search(data[begin:end])
             if kinds:
                 found[begin] = kinds
-    return LayerFacts(diff_id, len(data), entries, programs, found)
+    return LayerFacts(diff_id, len(data), entries, programs, found, versions)
 
 
 def _reader(data: mmap.mmap | bytes, begin: int, end: int) -> elf.Read:
@@ -86,14 +99,15 @@ class Kept:
         body = raw[32:]
         if hashlib.sha256(body).digest() != raw[:32]:
             return None  # half a write of a machine that lost power: it is made anew
-        diff_id, size, rows, programs, found = marshal.loads(body)  # noqa: S302 - our own, its hash seen
-        return LayerFacts(diff_id, size, tuple(_entries(rows, file)), {k: Elf(*v) for k, v in programs.items()}, found)
+        diff_id, size, rows, programs, *found = marshal.loads(body)  # noqa: S302 - our own, its hash seen
+        elves = {place: Elf(*one) for place, one in programs.items()}
+        return LayerFacts(diff_id, size, tuple(_entries(rows, file)), elves, *found)
 
     def write(self, digest: str, facts: LayerFacts) -> None:
         """Keep the facts of a layer."""
         rows = [_row(path, entry) for path, entry in facts.entries]
         programs = {place: astuple(one) for place, one in facts.programs.items()}
-        body = marshal.dumps((facts.diff_id, facts.size, rows, programs, dict(facts.leaks)))
+        body = marshal.dumps((facts.diff_id, facts.size, rows, programs, dict(facts.leaks), dict(facts.versions)))
         path = self._path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = path.with_suffix(f".{os.getpid()}")

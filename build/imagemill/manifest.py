@@ -203,6 +203,19 @@ class Variant:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Accepted:
+    """A difference from the real environment that is known and meant, and why."""
+
+    check: Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z-]+$")]
+    """The conformance check that finds it."""
+    found: str
+    """What it finds; a glob."""
+    reason: Annotated[str, StringConstraints(min_length=1)]
+    variants: tuple[Literal["run", "build", "serve"], ...] = ()
+    """Images that it is about; all of them when left out."""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Base:
     """An operating system layer that runtimes stand on."""
 
@@ -225,6 +238,8 @@ class Base:
     build_tools: tuple[str, ...]
     allow_expired: bool = False
     """Take the suite's Release file though its Valid-Until has passed, as where a mirror stands still."""
+    accepted: tuple[Accepted, ...] = ()
+    """Known differences from the real environment, which conformance tells and does not fail."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -269,6 +284,8 @@ class Runtime:
     build_tools: tuple[str, ...] = ()
     checks: tuple[ToolCheck, ...] = ()
     build_checks: tuple[ToolCheck, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    """Known differences from the real environment, of this runtime alone."""
 
     @property
     def major(self) -> str:

@@ -39,7 +39,10 @@ class Subject:
     """What an image is held against: its plan, on one platform.
 
     `labels` are those that it must have, whatever others there are; `epoch` is the time (seconds since 1970)
-    that no file may be younger than; `examples` is the directory that the manifests' examples are in.
+    that no file may be younger than; `examples` is the directory that the manifests' examples are in. `packages`
+    are the lock's, name to version; None where there is no lock to hold the image against. `now` is the time of
+    the judgement, where it is not `epoch`. A `foreign` image was not made from these manifests: what only holds
+    for those that were is not asked of it.
     """
 
     image: Image
@@ -47,6 +50,9 @@ class Subject:
     labels: Mapping[str, str] = field(default_factory=dict)
     epoch: int | None = None
     examples: Path | None = None
+    packages: Mapping[str, str] | None = None
+    now: int | None = None
+    foreign: bool = False
 
     @property
     def base_file(self) -> str:

@@ -22,8 +22,13 @@ _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 _TYPES: Mapping[str, type] = {
-    **{"Env": list, "Entrypoint": list, "Cmd": list, "User": str, "WorkingDir": str},
-    **{"Labels": dict, "ExposedPorts": dict},
+    "Env": list,
+    "Entrypoint": list,
+    "Cmd": list,
+    "User": str,
+    "WorkingDir": str,
+    "Labels": dict,
+    "ExposedPorts": dict,
 }
 
 
@@ -149,6 +154,10 @@ class View(Protocol):
         """The kinds of secrets in a file, by the ids of `leaks.LEAKS`."""
         ...
 
+    def version(self, entry: Entry) -> str:
+        """What an interpreter says that its version is; empty for other files."""
+        ...
+
     def run(
         self,
         argv: Sequence[str],
@@ -174,14 +183,11 @@ class LayoutView:
         self._tree = tree
         self._runner = runner
         self._walked: list[tuple[str, Entry]] | None = None
-        self._programs: dict[Path, Mapping[int, Elf]] = {}
-        self._leaks: dict[Path, Mapping[int, tuple[str, ...]]] = {}
-        for layer in layers:
-            for _, entry in layer.entries:
-                if isinstance(entry.content, Slice):
-                    self._programs[entry.content.file] = layer.programs
-                    self._leaks[entry.content.file] = layer.leaks
-                    break
+        self._by_file: dict[Path, LayerFacts] = {}
+        for layer in layers:  # all entries of a layer point into one file
+            file = next((e.content.file for _, e in layer.entries if isinstance(e.content, Slice)), None)
+            if file is not None:
+                self._by_file[file] = layer
 
     @property
     def config(self) -> Config:
@@ -232,12 +238,17 @@ class LayoutView:
     def program(self, entry: Entry) -> Elf | None:
         """See View."""
         content = entry.content
-        return self._programs[content.file].get(content.offset) if isinstance(content, Slice) else None
+        return self._by_file[content.file].programs.get(content.offset) if isinstance(content, Slice) else None
 
     def leaks(self, entry: Entry) -> tuple[str, ...]:
         """See View."""
         content = entry.content
-        return self._leaks[content.file].get(content.offset, ()) if isinstance(content, Slice) else ()
+        return self._by_file[content.file].leaks.get(content.offset, ()) if isinstance(content, Slice) else ()
+
+    def version(self, entry: Entry) -> str:
+        """See View."""
+        content = entry.content
+        return self._by_file[content.file].versions.get(content.offset, "") if isinstance(content, Slice) else ""
 
     def run(
         self,
