@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagemill import __version__, lock
+from imagemill import __version__, conform, lock
 from imagemill.conform import Completed, Finding, Layers, Subject, judge
 from imagemill.dist import Artifact
 from imagemill.engine import containers
@@ -91,6 +91,11 @@ def examine(
                 findings += judge(layout, subject, layers=layers, runner=container)
                 judged.append(Judged(image.name, name, artifact.platforms[name].digest))
     return Report(tuple(findings), tuple(judged), __version__)
+
+
+def container(runner: containers.Runner, name: str, platform: Platform) -> conform.Runner:
+    """Runs commands in the image that an engine has under this name."""
+    return _Container(runner, name, platform)
 
 
 def opened_layers(paths: Paths) -> Layers:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from imagemill import __version__
 from imagemill.cli.shared import (
     catalog_of,
     checkout,
@@ -49,6 +51,10 @@ def context(root: Path | None, images: Sequence[str], which: str, platforms: Seq
 @images_argument
 @set_option
 @platforms_option
+@click.option(
+    "--as", "chosen", default="", metavar="RUNTIME/VARIANT",
+    help="What to hold images against that were not made here, as python3.13/serve; guessed when left out.",
+)  # fmt: skip
 @click.option("--no-run", is_flag=True, help="Only what needs no container.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML here.")
@@ -59,13 +65,19 @@ def conform(
     images: Sequence[str],
     which: str,
     platforms: Sequence[str],
+    chosen: str,
     no_run: bool,
     json_file: Path | None,
     junit: Path | None,
     dist: Path | None,
 ) -> None:
-    """Judge built images against manifests and facts. Exit code 1 on a finding, or when nothing was checked."""
+    """Judge images against manifests and facts. Exit code 1 on a finding, or when nothing was checked.
+
+    An IMAGE is a planned one that was built, a folder with an OCI layout, a file that docker save or podman save
+    wrote, a name in the local engine, or one in a registry (in any case with docker:// in front).
+    """
     from imagemill import judging, report
+    from imagemill.cli.references import appraised, parted
     from imagemill.engine import containers
     from imagemill.progress import progress
 
@@ -73,9 +85,15 @@ def conform(
     catalog = catalog_of(top)
     with progress() as said:
         runner = None if no_run else containers.find(os.environ)
-        found = judging.examine(
-            workshop_of(top, dist, said), images_named(catalog, images, which), platform_names(platforms), runner
-        )
+        workshop = workshop_of(top, dist, said)
+        planned, others = parted(catalog, images)
+        found = report.Report((), (), __version__)
+        if planned or not others:
+            chosen_images = images_named(catalog, planned, which)
+            found = judging.examine(workshop, chosen_images, platform_names(platforms), runner)
+        for one in appraised(others, catalog, chosen, platform_names(platforms), workshop, runner):
+            judged = report.Judged(one.name, one.platform, one.digest)
+            found = replace(found, findings=(*found.findings, *one.findings), images=(*found.images, judged))
     if json_file:
         report.write_json(found, json_file)
     if junit:

@@ -39,7 +39,7 @@ def apply(findings: Sequence[Finding], subject: Subject) -> list[Finding]:
 
 
 def _stale(subject: Subject, listed: Sequence[tuple[str, Accepted]], used: set[str]) -> Iterator[Finding]:
-    name, platform = subject.image.name, str(subject.platform)
+    name, platform = subject.called, str(subject.platform)
     gone = [(key, one) for key, one in listed if key not in used]
     for key, one in gone:
         expected, found = f"{one.check}: {one.found}", "no such difference any more"

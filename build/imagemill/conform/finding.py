@@ -53,6 +53,12 @@ class Subject:
     packages: Mapping[str, str] | None = None
     now: int | None = None
     foreign: bool = False
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """What findings call the image: the name that it was asked for by, or its full tag."""
+        return self.name or self.image.name
 
     @property
     def base_file(self) -> str:
@@ -82,7 +88,7 @@ def verdict(
 
     Of very many problems the first are told, and how many more there are.
     """
-    name, platform = subject.image.name, str(subject.platform)
+    name, platform = subject.called, str(subject.platform)
     for p in problems[:MOST]:
         yield Finding(name, platform, check, "fail", p.expected, p.found, p.source, p.remedy)
     if len(problems) > MOST:
@@ -94,4 +100,4 @@ def verdict(
 
 def skipped(subject: Subject, check: str, reason: str, *, source: str, remedy: str = "") -> Finding:
     """The finding of a check that could not be held, and why."""
-    return Finding(subject.image.name, str(subject.platform), check, "skip", "", reason, source, remedy)
+    return Finding(subject.called, str(subject.platform), check, "skip", "", reason, source, remedy)
