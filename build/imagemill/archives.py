@@ -16,20 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imagemill.assemble.compression import plain
 from imagemill.conform.image import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST
 from imagemill.errors import LayoutError
 from imagemill.filetree import Entry, Slice
+from imagemill.layerfacts import bounded
 from imagemill.merged import MergedTree, merge
 from imagemill.oci import Descriptor, Layout, canonical
-from imagemill.spool import MAX_LAYER
-from imagemill.tarwalk import walk
+from imagemill.spool import decompress
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _PLAIN_LAYER = DOCKER_LAYER.removesuffix(".gzip")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _LARGEST_JSON = 16 << 20
-_MOST_MEMBERS = 100_000
 _REMEDY = "make it with docker save, podman save or imagemill export"
 
 
@@ -40,12 +38,7 @@ def to_layout(file: Path, out: Path) -> Path:
     if not unpacked.stat().st_size:
         raise LayoutError(f"{file} is empty", _REMEDY)
     with unpacked.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        members: list[tuple[str, Entry]] = []
-        for member in walk(data, unpacked):
-            members.append(member)
-            if len(members) > _MOST_MEMBERS:
-                raise LayoutError(f"{file}: more than {_MOST_MEMBERS} files in it", _REMEDY)
-        tree = merge([members], {unpacked: data})
+        tree = merge([list(bounded(data, unpacked))], {unpacked: data})
         if tree.resolve("index.json") and tree.resolve("oci-layout") and not _only_docker(tree):
             _oci(tree, Layout(out))
         elif tree.resolve("manifest.json"):
@@ -63,13 +56,8 @@ def _unpacked(file: Path, out: Path) -> Path:
         if not source.read(4).startswith((_GZIP, _ZSTD)):
             return file
         source.seek(0)
-        written = 0
-        with out.open("wb") as sink:
-            for piece in plain(source, file):
-                written += len(piece)
-                if written > MAX_LAYER:
-                    raise LayoutError(f"{file}: larger than {MAX_LAYER >> 30} GB", "name the images one by one")
-                sink.write(piece)
+        with out.open("wb", buffering=0) as sink:
+            decompress(source, sink, file)
     return out
 
 

@@ -7,12 +7,11 @@ bytes of files stay in the layer.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import marshal
 import mmap
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,12 @@ _VERSIONS = {
     "python": re.compile(rb"\0(3\.\d{1,3}\.\d{1,3})\0"),
 }
 _INTERPRETER = re.compile(r"(?:^|/)bin/(node|python)[0-9.]*$")
-MOST_ENTRIES = 2_000_000
-"""Entries of one layer beyond which it is refused: 40 times the largest build image."""
+MOST_ENTRIES = 1_000_000
+"""Entries of one layer beyond which it is refused: 20 times the largest build image."""
+
+_LONGEST_PATH = 4096  # PATH_MAX of Linux: no engine can unpack a longer one
+_MOST_IMPLIED = 64 << 20  # bytes of the names of directories that a layer has files in and does not list
+_REMEDY = "nobody's image is like this: get it again from where it came"
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,7 @@ class LayerFacts:
 
 def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
     """Walk a layer: `data` is the content of `file`. Raises LayoutError for what is no tar, or a damaged one."""
-    entries = tuple(itertools.islice(walk(data, file), MOST_ENTRIES + 1))
-    if len(entries) > MOST_ENTRIES:
-        raise LayoutError(f"{file}: more than {MOST_ENTRIES} entries", "make the layer smaller")
+    entries = tuple(bounded(data, file))
     programs: dict[int, Elf] = {}
     found: dict[int, tuple[str, ...]] = {}
     versions: dict[int, str] = {}
@@ -75,6 +76,30 @@ def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
             if kinds:
                 found[begin] = kinds
     return LayerFacts(diff_id, len(data), entries, programs, found, versions)
+
+
+def bounded(data: mmap.mmap | bytes, file: Path) -> Iterator[tuple[str, Entry]]:
+    """The entries of a tar as `walk` has them, as long as there is an end to them.
+
+    A few bytes of gzip can stand for millions of entries and of directories that these imply. Raises LayoutError
+    for more than any image has.
+    """
+    folders, implied = {""}, 0
+    for count, (path, entry) in enumerate(walk(data, file), 1):
+        if count > MOST_ENTRIES:
+            raise LayoutError(f"{file}: more than {MOST_ENTRIES} entries", _REMEDY)
+        if len(path) > _LONGEST_PATH or len(entry.target) > _LONGEST_PATH:
+            raise LayoutError(f"{file}: a path of {max(len(path), len(entry.target))} letters", _REMEDY)
+        folder = path.rpartition("/")[0]
+        while folder not in folders:
+            folders.add(folder)
+            implied += len(folder)
+            folder = folder.rpartition("/")[0]
+        if implied > _MOST_IMPLIED:
+            raise LayoutError(f"{file}: directories without end, as {path[:200]!r}", _REMEDY)
+        if entry.kind == "dir":
+            folders.add(path)
+        yield path, entry
 
 
 def _reader(data: mmap.mmap | bytes, begin: int, end: int) -> elf.Read:
