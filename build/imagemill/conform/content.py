@@ -38,10 +38,10 @@ def secrets(view: View, subject: Subject) -> Iterator[Finding]:
 
 def bytecode(view: View, subject: Subject) -> Iterator[Finding]:
     """Compiled Python is for an interpreter that the image has: any other would be compiled again at each start."""
-    there = {match[1] for key, _ in view.walk() if (match := _PYTHON.search(key))}
+    there = {match[1] for key, _ in view.walk() if "bin/python3." in key and (match := _PYTHON.search(key))}
     problems, count = [], 0
     for key, entry in view.walk():
-        match = _COMPILED.search(key)
+        match = _COMPILED.search(key) if key.endswith(".pyc") else None
         if match and entry.kind == "file":
             count += 1
             if match[1] not in there:

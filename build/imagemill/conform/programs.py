@@ -181,8 +181,4 @@ def _executable(view: View, path: str) -> bool:
 def _programs(view: View, subject: Subject) -> Iterator[tuple[str, Elf]]:
     """Key and headers of each ELF file but those that are foreign on purpose."""
     foreign = facts.Matcher(facts.about(subject.image, facts.filesystem().foreign))
-    for key, entry in view.walk():
-        if entry.kind == "file":
-            program = view.program(entry)
-            if program is not None and not foreign(f"/{key}"):
-                yield key, program
+    return ((key, program) for key, program in view.programs() if not foreign(f"/{key}"))

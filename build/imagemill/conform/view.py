@@ -146,8 +146,8 @@ class View(Protocol):
         """Some bytes of a file, without reading the rest."""
         ...
 
-    def program(self, entry: Entry) -> Elf | None:
-        """What the headers of an ELF file say; None for any other file."""
+    def programs(self) -> Sequence[tuple[str, Elf]]:
+        """Every ELF file's key, and what its headers say."""
         ...
 
     def leaks(self, entry: Entry) -> tuple[str, ...]:
@@ -183,6 +183,7 @@ class LayoutView:
         self._tree = tree
         self._runner = runner
         self._walked: list[tuple[str, Entry]] | None = None
+        self._programs: list[tuple[str, Elf]] | None = None
         self._by_file: dict[Path, LayerFacts] = {}
         for layer in layers:  # all entries of a layer point into one file
             file = next((e.content.file for _, e in layer.entries if isinstance(e.content, Slice)), None)
@@ -235,10 +236,17 @@ class LayoutView:
         """See View."""
         return self._tree.part(entry, offset, size)
 
-    def program(self, entry: Entry) -> Elf | None:
-        """See View."""
-        content = entry.content
-        return self._by_file[content.file].programs.get(content.offset) if isinstance(content, Slice) else None
+    def programs(self) -> Sequence[tuple[str, Elf]]:
+        """See View; in the order of the paths."""
+        if self._programs is None:
+            self._programs = []
+            for key, entry in self.walk():
+                content = entry.content
+                if isinstance(content, Slice):
+                    program = self._by_file[content.file].programs.get(content.offset)
+                    if program is not None:
+                        self._programs.append((key, program))
+        return self._programs
 
     def leaks(self, entry: Entry) -> tuple[str, ...]:
         """See View."""
