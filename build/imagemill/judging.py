@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from imagemill.plan import Image
 from imagemill.platforms import Platform, find
 from imagemill.render import labels
 from imagemill.report import Judged, Report
+from imagemill.scratch import scratch
 from imagemill.workshop import Workshop, local_name
 
 
@@ -98,9 +100,11 @@ def container(runner: containers.Runner, name: str, platform: Platform) -> confo
     return _Container(runner, name, platform)
 
 
-def opened_layers(paths: Paths) -> Layers:
-    """Layers as they are kept between runs: their tars, and what is known of them."""
-    return Layers(paths.state / "scratch" / "conform", paths.cache / "layer-facts")
+@contextmanager
+def opened_layers(paths: Paths) -> Iterator[Layers]:
+    """Layers whose facts are kept between runs; their tars are there until the block ends."""
+    with scratch(paths.state) as folder, Layers(folder, paths.cache / "layer-facts") as layers:
+        yield layers
 
 
 def _locked(workshop: Workshop, image: Image, platform: Platform) -> Mapping[str, str] | None:

@@ -1,7 +1,7 @@
 """What there is to know of a layer before anything is asked: its entries, its programs, its secrets.
 
-Found once, in one pass over the layer, and kept under the layer's digest: what a layer holds never changes. The
-bytes of files stay in the layer.
+Found once, in one pass over the layer, and kept under the layer's digest: what a layer holds never changes. With
+them is kept what the system's own small files hold; the bytes of all others stay in the layer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import marshal
 import mmap
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from imagemill.errors import LayoutError
 from imagemill.filetree import Entry, Slice
 from imagemill.tarwalk import walk
 
-FORMAT = 4
+FORMAT = 5
 # strings in the program: PY_VERSION, and the address in process.release.sourceUrl
 _VERSIONS = {
     "node": re.compile(rb"release/v(\d{1,3}\.\d{1,3}\.\d{1,3})/node-v"),
@@ -31,6 +31,10 @@ _VERSIONS = {
 _INTERPRETER = re.compile(r"(?:^|/)bin/(node|python)[0-9.]*$")
 MOST_ENTRIES = 1_000_000
 """Entries of one layer beyond which it is refused: 20 times the largest build image."""
+
+_SYSTEM = re.compile(r"etc/|usr/lib/os-release$|usr/share/zoneinfo/[^r]|var/lib/dpkg/status$")
+_LONGEST_CONTENT = 8 << 20  # bytes; the package database of the largest build image has 1.5 MB
+_MOST_CONTENT = 32 << 20  # bytes of all of it
 
 _LONGEST_PATH = 4096  # PATH_MAX of Linux: no engine can unpack a longer one
 _MOST_IMPLIED = 64 << 20  # bytes of the names of directories that a layer has files in and does not list
@@ -128,9 +132,15 @@ class Kept:
         elves = {place: Elf(*one) for place, one in programs.items()}
         return LayerFacts(diff_id, size, tuple(_entries(rows, file)), elves, *found)
 
-    def write(self, digest: str, facts: LayerFacts) -> None:
-        """Keep the facts of a layer."""
-        rows = [_row(path, entry) for path, entry in facts.entries]
+    def write(self, digest: str, facts: LayerFacts, read: Callable[[Entry], bytes]) -> None:
+        """Keep the facts of a layer, and what `read` says is in the system's files."""
+        rows: list[tuple[Any, ...]] = []
+        content = 0
+        for name, entry in facts.entries:
+            rows.append(_row(name, entry))
+            if _kept(name, entry, facts) and content + entry.size <= _MOST_CONTENT:
+                content += entry.size
+                rows[-1] = (*rows[-1], read(entry))
         programs = {place: astuple(one) for place, one in facts.programs.items()}
         body = marshal.dumps((facts.diff_id, facts.size, rows, programs, dict(facts.leaks), dict(facts.versions)))
         path = self._path(digest)
@@ -143,6 +153,18 @@ class Kept:
         return self._folder / f"{digest.replace(':', '-')}.{_MAKER}"
 
 
+def _kept(path: str, entry: Entry, facts: LayerFacts) -> bool:
+    """Whether a file's content is kept: one of the system's that checks read, and that is known by nothing else."""
+    content = entry.content
+    return (
+        entry.kind == "file"
+        and isinstance(content, Slice)
+        and content.size <= _LONGEST_CONTENT
+        and _SYSTEM.match(path) is not None
+        and not any(content.offset in known for known in (facts.programs, facts.leaks, facts.versions))
+    )
+
+
 def _row(path: str, entry: Entry) -> tuple[Any, ...]:
     content = entry.content
     place = (content.offset, content.size) if isinstance(content, Slice) else (0, 0)
@@ -150,8 +172,8 @@ def _row(path: str, entry: Entry) -> tuple[Any, ...]:
 
 
 def _entries(rows: Iterable[Any], file: Path) -> Iterable[tuple[str, Entry]]:
-    for path, kind, mode, uid, gid, mtime, offset, size, target, xattrs in rows:
-        content = Slice(file, offset, size) if kind == "file" else b""
+    for path, kind, mode, uid, gid, mtime, offset, size, target, xattrs, *kept in rows:
+        content = kept[0] if kept else Slice(file, offset, size) if kind == "file" else b""
         yield path, Entry(kind, mode, uid, gid, mtime, content, target, xattrs)
 
 

@@ -14,12 +14,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from imagemill.assemble.compression import plain
 from imagemill.errors import LayoutError
+from imagemill.filetree import Entry, Slice
 from imagemill.layerfacts import Kept, LayerFacts, examine
 from imagemill.merged import MergedTree, merge
 
@@ -82,7 +84,7 @@ class Layers:
         for (digest, path), diff_id in zip(new.items(), diff_ids, strict=True):
             self._facts[digest] = examine(self._maps[path], path, diff_id)
             if self._kept:
-                self._kept.write(digest, self._facts[digest])
+                self._kept.write(digest, self._facts[digest], partial(_content, self._maps[path]))
         return [self._facts[digest] for digest, _ in blobs]
 
     def _diff_id(self, path: Path) -> str:
@@ -137,6 +139,11 @@ class _Maps(Mapping[Path, "mmap.mmap | bytes"]):
                 data.close()
         self._open.clear()
         self._blobs.clear()
+
+
+def _content(data: mmap.mmap | bytes, entry: Entry) -> bytes:
+    content = entry.content
+    return data[content.offset : content.offset + content.size] if isinstance(content, Slice) else content
 
 
 def _sha256(data: mmap.mmap | bytes) -> str:
