@@ -487,8 +487,18 @@ TOPS: dict[str, tuple[set[str], Tree]] = {
         },
     ),
     "a whiteout of what is not there": (set(), {"srv/.wh.nothing": WHITEOUT}),
-    "a secret that a later layer hides": (set(), {"root/.wh..npmrc": WHITEOUT}),
 }
+
+
+def test_a_secret_is_found_though_a_later_layer_hides_it(tmp_path: Path) -> None:
+    about = subject()
+    image = make(about)
+    layers = [image.tree, {"root/key": Entry("file", content=FORGED, mtime=EPOCH)}, {"root/.wh.key": WHITEOUT}]
+    layout = write_layout(tmp_path, image.config, layers)
+    with Layers(tmp_path / "scratch") as opened:
+        [found] = [finding for finding in judge(layout, about, layers=opened) if finding.status == "fail"]
+    assert (found.check, found.found) == ("content.secrets", "/root/key, layer 2: something that looks like one")
+    assert "MII" not in str(found)
 
 
 @pytest.mark.parametrize("case", TOPS)

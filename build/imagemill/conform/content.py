@@ -11,6 +11,7 @@ from imagemill.conform.facts import Matcher
 from imagemill.conform.finding import Finding, Problem, Subject, verdict
 from imagemill.conform.system import ids
 from imagemill.conform.view import View
+from imagemill.filetree import Slice
 
 _RULE = "a rule of imagemill"
 _COMPILED = re.compile(r"\.cpython-3(\d+)\.(?:opt-\d\.)?pyc$")
@@ -18,20 +19,24 @@ _PYTHON = re.compile(r"(?:^|/)bin/python3\.(\d+)$")
 
 
 def secrets(view: View, subject: Subject) -> Iterator[Finding]:
-    """No keys and tokens, but those that packages publish on purpose."""
+    """No keys and tokens in any layer, but those that packages publish on purpose.
+
+    What a later layer hides can still be read by who has the image.
+    """
     published = Matcher(facts.about(subject.image, facts.filesystem().published))
     sources = {leak.id: leak.source for leak in leaks.LEAKS}
     problems = [
         Problem(
             f"no {kind} in /{key}",
-            f"/{key}: something that looks like one",  # not what: reports are shown around
+            f"/{key}, layer {number}: something that looks like one",  # not what: reports are shown around
             sources[kind],
             "take it out of every layer, and make it invalid: whoever has the image has it",
         )
-        for key, entry in view.walk()
-        if entry.kind == "file"
-        for kind in view.leaks(entry)
-        if not published(f"/{key}")
+        for number, layer in enumerate(view.layers, 1)
+        if layer.leaks
+        for key, entry in layer.entries
+        if isinstance(entry.content, Slice) and entry.content.offset in layer.leaks and not published(f"/{key}")
+        for kind in layer.leaks[entry.content.offset]
     ]
     return verdict(subject, "content.secrets", problems, expected="none", found="none", source=_RULE)
 

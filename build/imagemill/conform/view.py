@@ -150,10 +150,6 @@ class View(Protocol):
         """Every ELF file's key, and what its headers say."""
         ...
 
-    def leaks(self, entry: Entry) -> tuple[str, ...]:
-        """The kinds of secrets in a file, by the ids of `leaks.LEAKS`."""
-        ...
-
     def version(self, entry: Entry) -> str:
         """What an interpreter says that its version is; empty for other files."""
         ...
@@ -247,11 +243,6 @@ class LayoutView:
                     if program is not None:
                         self._programs.append((key, program))
         return self._programs
-
-    def leaks(self, entry: Entry) -> tuple[str, ...]:
-        """See View."""
-        content = entry.content
-        return self._by_file[content.file].leaks.get(content.offset, ()) if isinstance(content, Slice) else ()
 
     def version(self, entry: Entry) -> str:
         """See View."""
