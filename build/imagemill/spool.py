@@ -39,7 +39,7 @@ class Layers:
     """The layers met so far, decompressed below `scratch` and walked, each once; close it, or use `with`.
 
     `scratch` may be kept: a layer found there under its digest is not decompressed again. With a folder for `facts`,
-    one whose facts are there is not even opened until a file in it is read.
+    one whose facts are there is not even opened until a file in it is read, and no tar stays once its facts are known.
     """
 
     def __init__(self, scratch: Path, facts: Path | None = None) -> None:
@@ -85,6 +85,9 @@ class Layers:
             self._facts[digest] = examine(self._maps[path], path, diff_id)
             if self._kept:
                 self._kept.write(digest, self._facts[digest], partial(_content, self._maps[path]))
+                # what is kept has the files that checks read: the tar need not stay
+                self._facts[digest] = self._kept.read(digest, path) or self._facts[digest]
+                self._maps.drop(path)
         return [self._facts[digest] for digest, _ in blobs]
 
     def _diff_id(self, path: Path) -> str:
@@ -131,6 +134,13 @@ class _Maps(Mapping[Path, "mmap.mmap | bytes"]):
 
     def __len__(self) -> int:
         return len(self._blobs)
+
+    def drop(self, path: Path) -> None:
+        """Remove a tar; it is made again when it is asked for."""
+        data = self._open.pop(path)
+        if isinstance(data, mmap.mmap):
+            data.close()
+        path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of what is mapped."""
