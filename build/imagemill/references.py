@@ -23,6 +23,7 @@ HUB = "registry-1.docker.io"
 _INDEXES = (INDEX, DOCKER_LIST)
 _DEEPEST = 4
 _LARGEST = 16 << 20
+_MOST = 1000  # images below one name
 _NAME = re.compile(
     r"(?:(?P<host>localhost(?::\d+)?|[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w-]+:\d+|\[[0-9a-f:]+\](?::\d+)?)/)?"
     r"(?P<path>[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
@@ -119,7 +120,7 @@ def pull(name: Name, out: Path, places: Places) -> Path:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         if name.reference.startswith("sha256:") and name.reference != digest:
             raise IntegrityError(f"{shown}: found {digest}", "the registry serves another manifest than was asked for")
-        entry = _have(repository, layout, data, places.cache, 0)
+        entry = _have(repository, layout, data, places.cache, 0, set())
     except NotThere:
         raise SelectionError(f"{shown} is not there", "correct the name, or its tag") from None
     except Refused as refused:
@@ -130,8 +131,8 @@ def pull(name: Name, out: Path, places: Places) -> Path:
     return out
 
 
-def _have(repository: Repository, layout: Layout, data: bytes, cache: Cache, depth: int) -> Descriptor:
-    """Have a manifest or index and all below it in the layout."""
+def _have(repository: Repository, layout: Layout, data: bytes, cache: Cache, depth: int, seen: set[str]) -> Descriptor:
+    """Have a manifest or index and all below it in the layout; what was `seen` is there already."""
     where = f"{repository.name}: a manifest"
     if len(data) > _LARGEST or depth > _DEEPEST:
         raise LayoutError(f"{where} is too large, or below too many indexes", "take another image")
@@ -146,10 +147,15 @@ def _have(repository: Repository, layout: Layout, data: bytes, cache: Cache, dep
         listed = [row for row, (_, _, useless) in zip(rows, parts, strict=True) if not useless]
         for row in listed:
             digest = digest_of(row["digest"], where)
+            if digest in seen:
+                continue
+            seen.add(digest)
+            if len(seen) > _MOST:
+                raise LayoutError(f"{repository.name}: more than {_MOST} images", "name one of them by its digest")
             child = repository.manifest(digest)
             if f"sha256:{hashlib.sha256(child).hexdigest()}" != digest:
                 raise IntegrityError(f"{repository.name}: {digest} has other bytes", "look why the registry does that")
-            _have(repository, layout, child, cache, depth + 1)
+            _have(repository, layout, child, cache, depth + 1, seen)
         if listed != rows:  # attestations are not pulled, so the layout lists the images alone
             data = canonical({**found, "manifests": listed})
     elif kind in (MANIFEST, DOCKER_MANIFEST):

@@ -277,6 +277,20 @@ def test_a_hostile_layout_is_an_error_that_says_what(case: str, tmp_path: Path) 
         judge(layout, about, layers=layers)
 
 
+def test_indexes_that_list_the_same_many_times_are_read_once(tmp_path: Path) -> None:
+    """A thousand times a thousand times a thousand images, in three small files."""
+    about = subject()
+    layout = write_layout(tmp_path, good_config(about.image, AMD64), [good_tree(about.image, AMD64)])
+    found = Layout(layout)
+    [image] = listed = found.images()
+    for _ in range(3):
+        rows = [one.to_json() for one in listed] * 1000
+        listed = [found.add(INDEX, canonical({"mediaType": INDEX, "manifests": rows}))]
+    found.finish(listed)
+    with harmless(tmp_path):
+        assert [one.digest for one in images(layout)] == [image.digest]
+
+
 def test_an_attestation_is_no_image(tmp_path: Path) -> None:
     about = subject()
     layout = write_layout(tmp_path, good_config(about.image, AMD64), [good_tree(about.image, AMD64)])
