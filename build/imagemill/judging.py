@@ -5,22 +5,26 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from imagemill import __version__
+from imagemill import __version__, conform, lock
 from imagemill.conform import Completed, Finding, Layers, Subject, judge
 from imagemill.crew import Crew
 from imagemill.dist import Artifact, check_blobs
 from imagemill.engine import containers
-from imagemill.errors import SelectionError
+from imagemill.errors import LockError, SelectionError
+from imagemill.factory import Paths
+from imagemill.fingerprint import database_sets
 from imagemill.oci import Layout
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
 from imagemill.render import labels
 from imagemill.reports import behaviours
 from imagemill.reports.summary import Judged, Report
+from imagemill.scratch import scratch
 from imagemill.verdicts import Verdicts
 from imagemill.workshop import Workshop, local_name
 
@@ -63,7 +67,6 @@ class _Case:
     layout: Path
     subject: Subject
     container: _Container | None
-    scratch: Path
 
 
 def examine(
@@ -73,11 +76,13 @@ def examine(
     runner: containers.Runner | None,
     *,
     time: int,
+    now: int,
     verdicts: Verdicts | None = None,
     jobs: int = 1,
 ) -> Report:
-    """Judge the built artifacts of these images, `jobs` at once; `time` is when, in seconds since 1970.
+    """Judge the built artifacts of these images, `jobs` at once.
 
+    Both in seconds since 1970: `time` is what the report says, `now` what certificates must be valid at.
     What `verdicts` have of the same bytes is taken from there. Without a runner, or where it cannot run a platform, the
     checks that need one say that they were skipped. Raises SelectionError for an image that was not built.
     """
@@ -103,8 +108,8 @@ def examine(
                 known = verdicts.read(keys[number])
             if known is None:
                 container = contained(workshop, engine, artifact, platform) if engine else None
-                held = subject(workshop, image, platform, _created(layout))
-                cases[number] = _Case(layout, held, container, _scratch(workshop))
+                held = subject(workshop, image, platform, _created(layout), now)
+                cases[number] = _Case(layout, held, container)
             found.append(known or [])
             judged.append(replace(about, cached=known is not None))
     for number, findings in _findings(workshop, cases, jobs):
@@ -121,26 +126,59 @@ def examine(
     )
 
 
-def subject(workshop: Workshop, image: Image, platform: Platform, created: int) -> Subject:
+def subject(workshop: Workshop, image: Image, platform: Platform, created: int, now: int) -> Subject:
     """What an image that imagemill made is held against; `created` (seconds since 1970) is when it says it was made."""
-    examples = workshop.paths.root / "examples"
-    return Subject(image, platform, labels=labels(image), epoch=created, examples=examples)
+    return Subject(
+        image,
+        platform,
+        labels=labels(image),
+        epoch=created,
+        examples=workshop.paths.root / "examples",
+        packages=_locked(workshop, image, platform),
+        now=now,
+    )
+
+
+def container(runner: containers.Runner, name: str, platform: Platform) -> conform.Runner:
+    """Runs commands in the image that an engine has under this name."""
+    return _Container(runner, name, platform)
+
+
+@contextmanager
+def opened_layers(paths: Paths) -> Iterator[Layers]:
+    """Layers whose facts are kept between runs; their tars are there until the block ends."""
+    with scratch(paths.state) as folder, Layers(folder, _facts(paths)) as layers:
+        yield layers
+
+
+def _facts(paths: Paths) -> Path:
+    return paths.cache / "layer-facts"
+
+
+def _locked(workshop: Workshop, image: Image, platform: Platform) -> Mapping[str, str] | None:
+    """The packages that the lock has for an image; None where there is no lock, or it lacks the image."""
+    try:
+        pins = lock.read(workshop.paths.root / "runtimes" / "lock" / f"{image.base.name}.json")
+        sets = [pins.inputs(name, platform.arch) for name in database_sets(image)]
+    except LockError:
+        return None
+    return {one.name: one.version for inputs in sets for one in inputs.debian}
 
 
 def _findings(workshop: Workshop, cases: Mapping[int, _Case], jobs: int) -> Iterator[tuple[int, list[Finding]]]:
     """Judge images in processes of their own, since half of the work is Python; one alone is judged in this one."""
     jobs = min(jobs, len(cases))
     if jobs <= 1:
-        with Layers(_scratch(workshop)) as layers:
+        with opened_layers(workshop.paths) as layers:
             for number, case in cases.items():
                 workshop.progress.step(f"judging {_named(case)}")
                 yield number, judge(case.layout, case.subject, layers=layers, runner=case.container)
         return
-    with Crew(jobs, _judge) as crew, ThreadPoolExecutor(jobs) as pool:
+    with scratch(workshop.paths.state) as folder, Crew(jobs, _judge) as crew, ThreadPoolExecutor(jobs) as pool:
 
         def ask(case: _Case) -> list[Finding]:
             workshop.progress.begin(_named(case), f"judging {_named(case)}")
-            findings: list[Finding] = crew.do(case)
+            findings: list[Finding] = crew.do((case, folder, _facts(workshop.paths)))
             workshop.progress.end(_named(case), f"judged {_named(case)}")
             return findings
 
@@ -151,18 +189,15 @@ def _named(case: _Case) -> str:
     return f"{case.subject.image.tags[-1]} for {case.subject.platform}"
 
 
-def _judge(case: _Case) -> list[Finding]:
+def _judge(job: tuple[_Case, Path, Path]) -> list[Finding]:
     """Judge an image in a process that does nothing else, and keeps what it has read of layers until its end."""
-    return judge(case.layout, case.subject, layers=_layers(case.scratch), runner=case.container)
-
-
-def _scratch(workshop: Workshop) -> Path:
-    return workshop.paths.state / "scratch" / "conform"
+    case, folder, facts = job
+    return judge(case.layout, case.subject, layers=_layers(folder, facts), runner=case.container)
 
 
 @cache
-def _layers(scratch: Path) -> Layers:
-    return Layers(scratch)
+def _layers(folder: Path, facts: Path) -> Layers:
+    return Layers(folder, facts)
 
 
 def _judged(layout: Path, image: str, platform: str) -> Judged:

@@ -1,17 +1,17 @@
 """What there is to know of a layer before anything is asked: its entries, its programs, its secrets.
 
-Found once, in one pass over the layer, and kept under the layer's digest: what a layer holds never changes. The
-bytes of files stay in the layer.
+Found once, in one pass over the layer, and kept under the layer's digest: what a layer holds never changes. With
+them is kept what the system's own small files hold; the bytes of all others stay in the layer.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import marshal
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,30 @@ from imagemill.errors import LayoutError
 from imagemill.filetree import Entry, Slice
 from imagemill.tarwalk import walk
 
-FORMAT = 1
-MOST_ENTRIES = 2_000_000
-"""Entries of one layer beyond which it is refused: 40 times the largest build image."""
+FORMAT = 5
+# strings in the program: PY_VERSION, and the address in process.release.sourceUrl
+_VERSIONS = {
+    "node": re.compile(rb"release/v(\d{1,3}\.\d{1,3}\.\d{1,3})/node-v"),
+    "python": re.compile(rb"\0(3\.\d{1,3}\.\d{1,3})\0"),
+}
+_INTERPRETER = re.compile(r"(?:^|/)bin/(node|python)[0-9.]*$")
+MOST_ENTRIES = 1_000_000
+"""Entries of one layer beyond which it is refused: 20 times the largest build image."""
+
+_SYSTEM = re.compile(r"etc/|usr/lib/os-release$|usr/share/zoneinfo/[^r]|var/lib/dpkg/status$")
+_LONGEST_CONTENT = 8 << 20  # bytes; the package database of the largest build image has 1.5 MB
+_MOST_CONTENT = 32 << 20  # bytes of all of it
+
+_LONGEST_PATH = 4096  # PATH_MAX of Linux: no engine can unpack a longer one
+_MOST_IMPLIED = 64 << 20  # bytes of the names of directories that a layer has files in and does not list
+_REMEDY = "nobody's image is like this: get it again from where it came"
 
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """One layer. `programs` and `leaks` are by where the content of a file begins in the tar.
+    """One layer. `programs`, `leaks` and `versions` are by where the content of a file begins in the tar.
 
-    `diff_id` is the digest of the tar, and `size` its length.
+    `diff_id` is the digest of the tar, and `size` its length; `versions` is what interpreters say that they are.
     """
 
     diff_id: str
@@ -39,16 +53,16 @@ class LayerFacts:
     entries: tuple[tuple[str, Entry], ...]
     programs: Mapping[int, Elf]
     leaks: Mapping[int, tuple[str, ...]]
+    versions: Mapping[int, str]
 
 
 def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
     """Walk a layer: `data` is the content of `file`. Raises LayoutError for what is no tar, or a damaged one."""
-    entries = tuple(itertools.islice(walk(data, file), MOST_ENTRIES + 1))
-    if len(entries) > MOST_ENTRIES:
-        raise LayoutError(f"{file}: more than {MOST_ENTRIES} entries", "make the layer smaller")
+    entries = tuple(bounded(data, file))
     programs: dict[int, Elf] = {}
     found: dict[int, tuple[str, ...]] = {}
-    for _, entry in entries:
+    versions: dict[int, str] = {}
+    for path, entry in entries:
         content = entry.content
         if entry.kind != "file" or not isinstance(content, Slice):
             continue
@@ -57,11 +71,39 @@ def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
         program = elf.parse(head, _reader(data, begin, end)) if head[:4] == elf.MAGIC else None
         if program is not None:
             programs[begin] = program
+            name = _INTERPRETER.search(path)
+            said = _VERSIONS[name[1]].search(data, begin, end) if name else None
+            if said is not None:
+                versions[begin] = said[1].decode()
         elif 0 < content.size <= leaks.LONGEST:
             kinds = leaks.search(data[begin:end])
             if kinds:
                 found[begin] = kinds
-    return LayerFacts(diff_id, len(data), entries, programs, found)
+    return LayerFacts(diff_id, len(data), entries, programs, found, versions)
+
+
+def bounded(data: mmap.mmap | bytes, file: Path) -> Iterator[tuple[str, Entry]]:
+    """The entries of a tar as `walk` has them, as long as there is an end to them.
+
+    A few bytes of gzip can stand for millions of entries and of directories that these imply. Raises LayoutError
+    for more than any image has.
+    """
+    folders, implied = {""}, 0
+    for count, (path, entry) in enumerate(walk(data, file), 1):
+        if count > MOST_ENTRIES:
+            raise LayoutError(f"{file}: more than {MOST_ENTRIES} entries", _REMEDY)
+        if len(path) > _LONGEST_PATH or len(entry.target) > _LONGEST_PATH:
+            raise LayoutError(f"{file}: a path of {max(len(path), len(entry.target))} letters", _REMEDY)
+        folder = path.rpartition("/")[0]
+        while folder not in folders:
+            folders.add(folder)
+            implied += len(folder)
+            folder = folder.rpartition("/")[0]
+        if implied > _MOST_IMPLIED:
+            raise LayoutError(f"{file}: directories without end, as {path[:200]!r}", _REMEDY)
+        if entry.kind == "dir":
+            folders.add(path)
+        yield path, entry
 
 
 def _reader(data: mmap.mmap | bytes, begin: int, end: int) -> elf.Read:
@@ -86,14 +128,21 @@ class Kept:
         body = raw[32:]
         if hashlib.sha256(body).digest() != raw[:32]:
             return None  # half a write of a machine that lost power: it is made anew
-        diff_id, size, rows, programs, found = marshal.loads(body)  # noqa: S302 - our own, its hash seen
-        return LayerFacts(diff_id, size, tuple(_entries(rows, file)), {k: Elf(*v) for k, v in programs.items()}, found)
+        diff_id, size, rows, programs, *found = marshal.loads(body)  # noqa: S302 - our own, its hash seen
+        elves = {place: Elf(*one) for place, one in programs.items()}
+        return LayerFacts(diff_id, size, tuple(_entries(rows, file)), elves, *found)
 
-    def write(self, digest: str, facts: LayerFacts) -> None:
-        """Keep the facts of a layer."""
-        rows = [_row(path, entry) for path, entry in facts.entries]
+    def write(self, digest: str, facts: LayerFacts, read: Callable[[Entry], bytes]) -> None:
+        """Keep the facts of a layer, and what `read` says is in the system's files."""
+        rows: list[tuple[Any, ...]] = []
+        content = 0
+        for name, entry in facts.entries:
+            rows.append(_row(name, entry))
+            if _kept(name, entry, facts) and content + entry.size <= _MOST_CONTENT:
+                content += entry.size
+                rows[-1] = (*rows[-1], read(entry))
         programs = {place: astuple(one) for place, one in facts.programs.items()}
-        body = marshal.dumps((facts.diff_id, facts.size, rows, programs, dict(facts.leaks)))
+        body = marshal.dumps((facts.diff_id, facts.size, rows, programs, dict(facts.leaks), dict(facts.versions)))
         path = self._path(digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = path.with_suffix(f".{os.getpid()}")
@@ -104,6 +153,18 @@ class Kept:
         return self._folder / f"{digest.replace(':', '-')}.{_MAKER}"
 
 
+def _kept(path: str, entry: Entry, facts: LayerFacts) -> bool:
+    """Whether a file's content is kept: one of the system's that checks read, and that is known by nothing else."""
+    content = entry.content
+    return (
+        entry.kind == "file"
+        and isinstance(content, Slice)
+        and content.size <= _LONGEST_CONTENT
+        and _SYSTEM.match(path) is not None
+        and not any(content.offset in known for known in (facts.programs, facts.leaks, facts.versions))
+    )
+
+
 def _row(path: str, entry: Entry) -> tuple[Any, ...]:
     content = entry.content
     place = (content.offset, content.size) if isinstance(content, Slice) else (0, 0)
@@ -111,8 +172,8 @@ def _row(path: str, entry: Entry) -> tuple[Any, ...]:
 
 
 def _entries(rows: Iterable[Any], file: Path) -> Iterable[tuple[str, Entry]]:
-    for path, kind, mode, uid, gid, mtime, offset, size, target, xattrs in rows:
-        content = Slice(file, offset, size) if kind == "file" else b""
+    for path, kind, mode, uid, gid, mtime, offset, size, target, xattrs, *kept in rows:
+        content = kept[0] if kept else Slice(file, offset, size) if kind == "file" else b""
         yield path, Entry(kind, mode, uid, gid, mtime, content, target, xattrs)
 
 

@@ -260,6 +260,19 @@ class Variant:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Accepted:
+    """A difference from the real environment that is known and meant, and why."""
+
+    check: Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z-]+$")]
+    """The conformance check that finds it."""
+    found: str
+    """What it finds; a glob."""
+    reason: Annotated[str, StringConstraints(min_length=1)]
+    variants: tuple[Literal["run", "build", "serve"], ...] = ()
+    """Images that it is about; all of them when left out."""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Base:
     """An operating system layer that runtimes stand on."""
 
@@ -284,6 +297,8 @@ class Base:
     """Take the suite's Release file though its Valid-Until has passed, as where a mirror stands still."""
     absent: Mapping[PlatformName, tuple[Literal["updates", "security"], ...]] = field(default_factory=dict)
     """Pockets whose packages the mirrors no longer have for a platform, though their index lists them."""
+    accepted: tuple[Accepted, ...] = ()
+    """Known differences from the real environment, which conformance tells and does not fail."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -336,6 +351,8 @@ class Runtime:
     build_tools: tuple[str, ...] = ()
     checks: tuple[ToolCheck, ...] = ()
     build_checks: tuple[ToolCheck, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    """Known differences from the real environment, of this runtime alone."""
 
     @property
     def major(self) -> str:

@@ -17,6 +17,7 @@ from imagemill.filetree import Entry, Slice, Tree
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _MAX_HOPS = 40  # what Linux follows before ELOOP
+_MOST_STEPS = 20_000_000  # parts of links' targets followed in one tree: some 20 s; the largest image has 100,000
 
 Walked = Sequence[tuple[str, Entry]]
 """The entries of one layer, in the order of its tar."""
@@ -29,6 +30,7 @@ class MergedTree:
         self.entries: Tree = {}
         self._children: dict[str, set[str]] = {"": set()}
         self._maps = maps
+        self._steps = 0
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -164,6 +166,9 @@ class MergedTree:
                 return None, climbed
             if entry.target.startswith("/"):
                 here = []
+            self._steps += entry.target.count("/") + 1
+            if self._steps > _MOST_STEPS:
+                raise LayoutError(f"links lead through links without end, as at {key[:200]!r}", "the layer is hostile")
             steps += [step for step in reversed(entry.target.split("/")) if step not in ("", ".")]
         return "/".join(here), climbed
 

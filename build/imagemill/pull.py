@@ -29,15 +29,20 @@ Guard = Callable[[Iterable[bytes]], Iterator[bytes]]
 
 
 class Repository:
-    """One repository of a registry, to read from: `public.ecr.aws/lambda/python`."""
+    """One repository of a registry, to read from: `public.ecr.aws/lambda/python`.
 
-    def __init__(self, web: Web, name: str) -> None:
+    `login` is the header of a login for it, `Basic …`; empty where there is none, and the web's own are tried.
+    """
+
+    def __init__(self, web: Web, name: str, login: str = "") -> None:
         host, _, path = name.partition("/")
         self.name = name
         self._web = web
         self._path = path
         self._address = f"{'http' if _is_here(host) else 'https'}://{host}/v2/{path}"
         self._token = ""
+        self._basic = login
+        self._wants_basic = False  # a login goes where it is asked for
 
     def manifest(self, reference: str) -> bytes:
         """The manifest or index of a tag or digest."""
@@ -54,7 +59,9 @@ class Repository:
 
     @property
     def _login(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        if self._token:
+            return {"Authorization": f"Bearer {self._token}"}
+        return {"Authorization": self._basic} if self._basic and self._wants_basic else {}
 
     def allowed(self, ask: Callable[[], _T]) -> _T:
         """The answer. A registry that wants a token, or a newer one, says where it is had: by everybody mostly."""
@@ -62,13 +69,17 @@ class Repository:
             return ask()
         except Refused as refused:
             scheme, _, rest = refused.challenge.partition(" ")
+            if scheme.lower() == "basic" and self._basic and not self._wants_basic:
+                self._wants_basic = True
+                return ask()
             words = dict(re.findall(r'(\w+)="([^"]*)"', rest))
             if scheme.lower() != "bearer" or not words.get("realm", "").startswith("http"):
                 raise
             query = {"scope": f"repository:{self._path}:pull"}
             if "service" in words:
                 query["service"] = words["service"]
-            answer = json.loads(self._web.read(f"{words['realm']}?{urllib.parse.urlencode(query)}"))
+            login = {"Authorization": self._basic} if self._basic else {}
+            answer = json.loads(self._web.read(f"{words['realm']}?{urllib.parse.urlencode(query)}", login))
             self._token = answer.get("token") or answer.get("access_token") or ""
             return ask()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -217,9 +218,9 @@ class _Source:
         from imagemill.judging import subject
 
         created = datetime.fromisoformat(opened.config.get("created") or "1970-01-01T00:00:00Z")
-        held = subject(self._workshop, opened.image, opened.platform, int(created.timestamp()))
+        held = subject(self._workshop, opened.image, opened.platform, int(created.timestamp()), int(time.time()))
         if not title(opened.config):  # only an image of ours promises its labels, and when it was made
-            held = replace(held, labels={}, epoch=None)
+            held = replace(held, labels={}, epoch=None, packages=None, foreign=True)
         runner = self._runner(opened)
         return open_layout(opened.layout, opened.platform, self._layers, runner), held
 

@@ -6,29 +6,40 @@ are walked, and the bytes of files are read where they lie. Images that share la
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import mmap
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from imagemill.assemble.compression import plain
 from imagemill.errors import LayoutError
+from imagemill.filetree import Entry, Slice
 from imagemill.layerfacts import Kept, LayerFacts, examine
 from imagemill.merged import MergedTree, merge
 
 MAX_LAYER = 10 << 30
 """Bytes of a decompressed layer beyond which it is refused: AWS Lambda takes images of at most 10 GB."""
 
+_INNOCENT = 1 << 29  # bytes that a layer may have, however little they were
+_GROWTH = 100  # beyond that: times that it may grow; files grow 3 times, logs 20, and zeros in gzip 1000 times
+_HOLE = 1 << 16
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_ZEROS = bytes(1 << 22)
+
 
 class Layers:
     """The layers met so far, decompressed below `scratch` and walked, each once; close it, or use `with`.
 
     `scratch` may be kept: a layer found there under its digest is not decompressed again. With a folder for `facts`,
-    one whose facts are there is not even opened until a file in it is read.
+    one whose facts are there is not even opened until a file in it is read, and no tar stays once its facts are known.
     """
 
     def __init__(self, scratch: Path, facts: Path | None = None) -> None:
@@ -55,14 +66,16 @@ class Layers:
         key = tuple(digest for digest, _ in blobs)
         if key not in self._trees:
             facts = self.facts(blobs)
-            self._trees[key] = merge([layer.entries for layer in facts], self._maps)
+            with _uncollected():
+                self._trees[key] = merge([layer.entries for layer in facts], self._maps)
         return self._trees[key]
 
     def facts(self, blobs: Sequence[tuple[str, Path]]) -> list[LayerFacts]:
         """What is known of each of these layers, given as for `tree`. Raises as that does."""
         new = {digest: self._maps.know(digest, blob) for digest, blob in blobs if digest not in self._facts}
         for digest, path in list(new.items()):
-            found = self._kept.read(digest, path) if self._kept else None
+            with _uncollected():
+                found = self._kept.read(digest, path) if self._kept else None
             if found is not None:
                 self._facts[digest] = found
                 del new[digest]
@@ -71,11 +84,26 @@ class Layers:
         for (digest, path), diff_id in zip(new.items(), diff_ids, strict=True):
             self._facts[digest] = examine(self._maps[path], path, diff_id)
             if self._kept:
-                self._kept.write(digest, self._facts[digest])
+                self._kept.write(digest, self._facts[digest], partial(_content, self._maps[path]))
+                # what is kept has the files that checks read: the tar need not stay
+                self._facts[digest] = self._kept.read(digest, path) or self._facts[digest]
+                self._maps.drop(path)
         return [self._facts[digest] for digest, _ in blobs]
 
     def _diff_id(self, path: Path) -> str:
         return _sha256(self._maps[path])
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: of a hundred thousand new objects none is garbage, and looking takes as long."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Maps(Mapping[Path, "mmap.mmap | bytes"]):
@@ -107,6 +135,13 @@ class _Maps(Mapping[Path, "mmap.mmap | bytes"]):
     def __len__(self) -> int:
         return len(self._blobs)
 
+    def drop(self, path: Path) -> None:
+        """Remove a tar; it is made again when it is asked for."""
+        data = self._open.pop(path)
+        if isinstance(data, mmap.mmap):
+            data.close()
+        path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let go of what is mapped."""
         for data in self._open.values():
@@ -116,12 +151,19 @@ class _Maps(Mapping[Path, "mmap.mmap | bytes"]):
         self._blobs.clear()
 
 
+def _content(data: mmap.mmap | bytes, entry: Entry) -> bytes:
+    content = entry.content
+    return data[content.offset : content.offset + content.size] if isinstance(content, Slice) else content
+
+
 def _sha256(data: mmap.mmap | bytes) -> str:
     """The digest of a mapped file."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _place(digest: str, scratch: Path) -> Path:
+    if not _DIGEST.fullmatch(digest):  # it becomes the name of a file
+        raise LayoutError(f"{digest[:100]!r} is no SHA-256 digest", "the image is damaged")
     return scratch / f"{digest.replace(':', '-')}.tar"
 
 
@@ -134,7 +176,7 @@ def spool(blob: Path, digest: str, scratch: Path) -> Path:
     partial = path.with_suffix(f".{os.getpid()}")
     try:
         with blob.open("rb") as source, partial.open("wb", buffering=0) as sink:
-            found = _decompress(source, sink, blob)
+            found = decompress(source, sink, blob)
         if found != digest:
             raise LayoutError(f"{blob}: holds {found}, not {digest}", "the layer is damaged: build the image again")
         partial.rename(path)
@@ -151,11 +193,13 @@ class _Hashing:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._hash = hashlib.sha256()
+        self.count = 0
 
     def read(self, size: int) -> bytes:
         """Some more bytes."""
         data = self._file.read(size)
         self._hash.update(data)
+        self.count += len(data)
         return data
 
     @property
@@ -164,15 +208,28 @@ class _Hashing:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-def _decompress(source: BinaryIO, sink: BinaryIO, blob: Path) -> str:
-    """Copy a layer from `source` to `sink` as plain tar; its digest as it was in `source`."""
+def decompress(source: BinaryIO, sink: BinaryIO, name: Path) -> str:
+    """Copy a layer or an archive from `source` to `sink` as plain tar; its digest as it was in `source`.
+
+    Zeros are not written but left out, so that nothing large on disk comes from little. Raises LayoutError for more
+    than MAX_LAYER, and for what grows as no files do.
+    """
     hashing = _Hashing(source)
     written = 0
-    for piece in plain(hashing, blob):
+    for piece in plain(hashing, name):
         written += len(piece)
         if written > MAX_LAYER:
-            raise LayoutError(f"{blob}: larger than {MAX_LAYER >> 30} GB", "make the layer smaller")
-        sink.write(piece)
+            raise LayoutError(f"{name}: larger than {MAX_LAYER >> 30} GB", "make the layer smaller")
+        if written > _INNOCENT and written > _GROWTH * hashing.count:
+            raise LayoutError(
+                f"{name}: {hashing.count} bytes have become {written} already",
+                "a layer that is nearly all zeros: leave sparse files out of it",
+            )
+        if len(piece) > _HOLE and piece == _ZEROS[: len(piece)]:
+            sink.seek(len(piece), os.SEEK_CUR)
+        else:
+            sink.write(piece)
+    sink.truncate(written)
     return hashing.digest
 
 

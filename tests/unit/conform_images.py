@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
 import struct
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from imagemill import oci
 from imagemill.conform import Completed, Subject
@@ -36,17 +38,37 @@ _TYPES = {
 
 def subject(name: str = "python3.13-debian", platform: str = "linux/amd64") -> Subject:
     """What the hand-made image is held against."""
-    return Subject(IMAGES[name], PLATFORMS[platform], LABELS, EPOCH, ROOT / "examples")
+    return Subject(IMAGES[name], PLATFORMS[platform], LABELS, EPOCH, ROOT / "examples", {"dash": "1"})
 
 
-def elf(platform: Platform, interpreter: str = "") -> bytes:
-    """A 64-bit ELF file with nothing in it but, where one is named, its interpreter."""
+def certificates(count: int, until: str = "491231235959") -> bytes:
+    """A bundle of what begins as certificates do, valid until then."""
+    validity = b"\x30\x1e\x17\x0d200101000000Z\x17\x0d" + until.encode() + b"Z"
+    one = base64.encodebytes(b"\x30\x82\1\2" + validity)
+    return (b"-----BEGIN CERTIFICATE-----\n" + one + b"-----END CERTIFICATE-----\n") * count
+
+
+def elf(
+    platform: Platform, interpreter: str = "", needed: Sequence[str] = (), search: str = "", text: bytes = b""
+) -> bytes:
+    """A small 64-bit ELF file: its loader, the libraries it needs and where it looks for them, and some text."""
+    names = b"\0"
+    rows: list[tuple[int, int]] = []
+    for tag, word in (*((1, name) for name in needed), *([(29, search)] if search else [])):
+        rows.append((tag, len(names)))
+        names += word.encode() + b"\0"
     path = interpreter.encode() + b"\0"
+    place = 64 + 3 * 56
+    strings = place + len(path)
+    table = strings + len(names)
+    dynamic = b"".join(struct.pack("<qQ", *row) for row in [*rows, (5, strings), (0, 0)])
+    end = table + len(dynamic) + len(text)
     header = struct.pack(
-        "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 3, platform.elf_machine, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 3, platform.elf_machine, 1, 0, 64, 0, 0, 64, 56, 3, 64, 0, 0
     )
-    kind = 3 if interpreter else 0
-    return header + struct.pack("<IIQQQQQQ", kind, 4, 120, 120, 120, len(path), len(path), 1) + path
+    segments = [(3 if interpreter else 0, place, len(path)), (1, 0, end), (2, table, len(dynamic))]
+    packed = b"".join(struct.pack("<IIQQQQQQ", kind, 4, at, at, at, size, size, 1) for kind, at, size in segments)
+    return header + packed + path + names + dynamic + text
 
 
 def good_tree(image: Image, platform: Platform) -> Tree:
@@ -60,11 +82,12 @@ def good_tree(image: Image, platform: Platform) -> Tree:
         "var/tmp": Entry("dir", 0o1777),
         "opt": Entry("dir", 0o755),
         "etc/os-release": Entry("symlink", 0o777, target="../usr/lib/os-release"),
-        "usr/lib/os-release": Entry("file", content=b"ID=debian\n"),
+        "usr/lib/os-release": Entry("file", content=b"NAME=Debian\nID=debian\n"),
         "etc/nsswitch.conf": Entry("file", content=b"hosts: files dns\n"),
         "etc/localtime": Entry("symlink", 0o777, target="/usr/share/zoneinfo/UTC"),
         "etc/mtab": Entry("symlink", 0o777, target="../proc/self/mounts"),
-        "etc/ssl/certs/ca-certificates.crt": Entry("file", content=b"-----BEGIN CERTIFICATE-----\n" * 148),
+        "etc/pki/tls/certs/ca-bundle.crt": Entry("symlink", 0o777, target="/etc/ssl/certs/ca-certificates.crt"),
+        "etc/ssl/certs/ca-certificates.crt": Entry("file", content=certificates(148)),
         "usr/lib/locale/en_US.utf8/LC_CTYPE": Entry("file", content=b"ctype"),
         "var/lib/dpkg/status": Entry(
             "file",
@@ -76,6 +99,9 @@ def good_tree(image: Image, platform: Platform) -> Tree:
         "var/rapid/init": Entry("file", 0o755, content=elf(platform)),
         "usr/local/bin/aws-lambda-rie": Entry("symlink", 0o777, target="/var/rapid/init"),
     }
+    if image.variant != "build":
+        needs = elf(platform, platform.loader, ["libdebconfclient.so.0"])
+        tree["usr/sbin/update-passwd"] = Entry("file", 0o755, content=needs)
     if image.runtime.family != "provided":
         tree["var/runtime/bootstrap"] = Entry("file", 0o755, content=b"#!/bin/sh\n")
     if platform.loader.startswith("/lib64/"):
@@ -103,6 +129,17 @@ def good_tree(image: Image, platform: Platform) -> Tree:
                 tree[end] = Entry("file", 0o755, content=program)
         for path in layer.files:
             tree.setdefault(path[1:], Entry("dir", 0o755))
+    if image.runtime.family in ("python", "nodejs"):
+        number = image.runtime.name.removeprefix(image.runtime.family).removesuffix(".x")
+        whole = number + ".1" * (2 - number.count("."))
+        said = f"\0{whole}\0" if image.runtime.family == "python" else f"release/v{whole}/node-v"
+        path = f"var/lang/bin/python{number}" if image.runtime.family == "python" else "var/lang/bin/node"
+        tree[path] = Entry("file", 0o755, content=elf(platform, platform.loader, ["libc.so.6"], text=said.encode()))
+    for accepted in image.runtime.accepted:  # they fail when they are gone
+        if accepted.check == "content.bytecode" and image.variant in accepted.variants:
+            path, _, version = accepted.found.replace("*", "x").partition(": for Python 3.")
+            tree[f"{path[1:]}.cpython-3{version}.pyc"] = Entry("file", content=b"x")
+    tree[f"usr/lib/{platform.multiarch}/libc.so.6"] = Entry("file", 0o755, content=elf(platform))
     return {path: replace(entry, mtime=EPOCH) for path, entry in tree.items()}
 
 
@@ -153,6 +190,19 @@ def write_layout(folder: Path, config: Mapping[str, object], trees: Sequence[Tre
     blobs = [blob(pack(tree), folder) for tree in trees]
     oci.write_image(folder / "layout", config, blobs, "good")
     return folder / "layout"
+
+
+def rewrite(layout: Path, manifest: Callable[[Any], None], config: Callable[[Any], None] = lambda _: None) -> None:
+    """Change the manifest and the configuration of a layout's one image, digests and all."""
+    found = oci.Layout(layout)
+    [image] = found.images()
+    data = found.read_json(image.digest)
+    settings = found.read_json(data["config"]["digest"])
+    config(settings)
+    added = found.add(data["config"]["mediaType"], oci.canonical(settings))
+    data["config"] = added.to_json()
+    manifest(data)
+    found.finish([found.add(data.get("mediaType", oci.MANIFEST), oci.canonical(data))])
 
 
 class FakeRunner:

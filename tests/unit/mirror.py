@@ -40,6 +40,7 @@ class Server:
         self.pauses: dict[str, float] = {}  # path -> seconds before each half of the body
         self.moved: dict[str, str] = {}  # path -> address to go to
         self.tokens: dict[str, str] = {}  # beginning of a path -> token that it wants
+        self.logins: dict[str, str] = {}  # beginning of a path -> login (`user:password`) that it wants
         self.anonymous: set[str] = set()  # paths of which nobody can tell whether they changed
         self.heard: list[tuple[str, dict[str, str]]] = []  # path and headers of requests
         server = self
@@ -60,11 +61,16 @@ class Server:
                     status, total, payload = 206, len(payload), payload[place:]
                 wanted = next((token for head, token in server.tokens.items() if self.path.startswith(head)), "")
                 refused = wanted and self.headers.get("Authorization") != f"Bearer {wanted}"
-                status, payload = (401, b"") if refused else (status, payload)
+                login = next((one for head, one in server.logins.items() if self.path.startswith(head)), "")
+                header = f"Basic {base64.b64encode(login.encode()).decode()}"
+                turned_away = bool(login) and self.headers.get("Authorization") != header
+                status, payload = (401, b"") if refused or turned_away else (status, payload)
                 status = 302 if self.path in server.moved else status
                 self.send_response(status)
                 if refused:
                     self.send_header("WWW-Authenticate", f'Bearer realm="{server.url}/token",service="here"')
+                if turned_away:
+                    self.send_header("WWW-Authenticate", 'Basic realm="here"')
                 if status == 302:
                     self.send_header("Location", server.moved[self.path])
                 if status == 206:

@@ -10,10 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conform_images import IMAGES, LABELS, ROOT, FakeRunner, elf, good_config, good_tree, subject, write_layout
+from conform_images import (
+    EPOCH,
+    IMAGES,
+    LABELS,
+    FakeRunner,
+    certificates,
+    elf,
+    good_config,
+    good_tree,
+    rewrite,
+    subject,
+    write_layout,
+)
 
-from imagemill.conform import CHECKS, DYNAMIC, STATIC, Finding, Layers, Subject, conform, judge, open_layout
+from imagemill.conform import CHECKS, DYNAMIC, OURS, STATIC, Finding, Layers, Subject, conform, judge, open_layout
+from imagemill.conform.accepted import STILL_TRUE
 from imagemill.conform.finding import MOST
+from imagemill.conform.image import DOCKER_CONFIG, DOCKER_LAYER
 from imagemill.errors import EngineError, LayoutError
 from imagemill.filetree import Entry, Tree
 from imagemill.oci import Layout, write_index
@@ -27,6 +41,11 @@ class Mutable:
     tree: Tree
     config: dict[str, Any]
     runner: FakeRunner
+    stored: Callable[[Path], None] = lambda _: None
+
+    def manifest(self, change: Callable[[Any], Any], config: Callable[[Any], Any] = lambda _: None) -> None:
+        """Change how it is stored."""
+        self.stored = lambda layout: rewrite(layout, change, config)
 
     def edit(self, path: str, **changes: Any) -> None:
         self.tree[path] = replace(self.tree[path], **changes)
@@ -51,7 +70,8 @@ def make(about: Subject) -> Mutable:
 
 
 def findings(folder: Path, image: Mutable, about: Subject, checks: Any = CHECKS) -> list[Finding]:
-    layout = write_layout(folder, image.config, [image.tree])
+    layout = write_layout(folder, image.config, [image.tree, {}])
+    image.stored(layout)
     with Layers(folder / "scratch") as layers:
         return conform(open_layout(layout, about.platform, layers, image.runner), about, checks)
 
@@ -70,12 +90,11 @@ def test_the_good_image_passes(name: str, platform: str, tmp_path: Path) -> None
     with Layers(tmp_path / "scratch") as layers:
         found = judge(layout, about, layers=layers, runner=image.runner)
     assert [finding for finding in found if finding.status == "fail"] == []
-    assert len({finding.check for finding in found}) == len(CHECKS) == len(found)
+    held = {finding.check for finding in found}
+    assert len(held) == len(found) and held == {*map(name_of, CHECKS), STILL_TRUE}
     assert all(finding.source for finding in found)
     skipped = {finding.check for finding in found if finding.status == "skip"}
-    # an example in a language that is compiled is there once it was
-    runs = about.image.variant == "run" and (ROOT / "examples" / about.image.runtime.example.directory).is_dir()
-    assert skipped == (set() if runs else {"running.example"})
+    assert skipped == (set() if about.image.variant == "run" else {"running.example"})
 
 
 def test_an_example_that_is_not_compiled_is_skipped(tmp_path: Path) -> None:
@@ -88,14 +107,27 @@ def test_an_example_that_is_not_compiled_is_skipped(tmp_path: Path) -> None:
 def test_packages_that_were_resolved_again_are_told_and_fail_nothing(tmp_path: Path) -> None:
     image = make(subject())
     image.setting("Labels", {**LABELS, "io.imagemill.lock": "refreshed: bash 1 → 2 (amd64)"})
-    (told,) = [finding for finding in findings(tmp_path, image, subject()) if finding.status == "info"]
-    assert (told.check, told.found) == ("configuration.lock", "refreshed: bash 1 → 2 (amd64)")
+    image.edit(STATUS, content=image.tree[STATUS].read().replace(b"Version: 1", b"Version: 2"))
+    found = {finding.check: finding for finding in findings(tmp_path, image, subject())}
+    told = found["configuration.lock"]
+    assert (told.status, told.found) == ("info", "refreshed: bash 1 → 2 (amd64)")
+    assert found["system.locked"].status == "skip"
 
 
 STATUS = "var/lib/dpkg/status"
-CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
 CA = "etc/ssl/certs/ca-certificates.crt"
 FOREIGN = elf(PLATFORMS["linux/arm64"])
+
+FORGED = b"-----BEGIN RSA PRIVATE KEY-----\n" + b"MIIEow" * 12 + b"\n-----END RSA PRIVATE KEY-----\n"
+AMD64 = PLATFORMS["linux/amd64"]
+
+
+def program(*needed: str, search: str = "") -> bytes:
+    return elf(AMD64, AMD64.loader, needed, search)
+
+
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
 
 DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
     "a variable has another value": ("environment.exact", lambda i: i.env("LANG", "C")),
@@ -120,6 +152,33 @@ DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
     "a port is missing": ("configuration.ports", lambda i: i.setting("ExposedPorts", {"8080/tcp": {}})),
     "a label is missing": ("configuration.labels", lambda i: i.setting("Labels", {"io.imagemill.lock": "exact"})),
     "nothing says how the packages were found": ("configuration.lock", lambda i: i.setting("Labels", dict(LABELS))),
+    "a Docker configuration in an OCI manifest": (
+        "storage.media-types",
+        lambda i: i.manifest(lambda m: m["config"].update(mediaType=DOCKER_CONFIG)),
+    ),
+    "a Docker layer in an OCI manifest": (
+        "storage.media-types",
+        lambda i: i.manifest(lambda m: m["layers"][0].update(mediaType=DOCKER_LAYER)),
+    ),
+    "a layer of no media type": (
+        "storage.media-types",
+        lambda i: i.manifest(lambda m: m["layers"][1].update(mediaType="application/x-tar")),
+    ),
+    "another layer than the configuration's": (
+        "storage.layers",
+        lambda i: i.manifest(lambda _: None, lambda c: c["rootfs"]["diff_ids"].reverse()),
+    ),
+    "a layer that the configuration does not name": (
+        "storage.layers",
+        lambda i: i.manifest(lambda _: None, lambda c: c["rootfs"]["diff_ids"].pop()),
+    ),
+    "more layers than can be mounted": (
+        "storage.limits",
+        lambda i: i.manifest(
+            lambda m: m["layers"].extend([m["layers"][1]] * 126),
+            lambda c: c["rootfs"]["diff_ids"].extend([c["rootfs"]["diff_ids"][1]] * 126),
+        ),
+    ),
     "wrong mode of /tmp": ("paths.contract", lambda i: i.edit("tmp", mode=0o755)),
     "wrong owner of /tmp": ("paths.contract", lambda i: i.edit("tmp", uid=993)),
     "no /var/task": ("paths.contract", lambda i: i.tree.pop("var/task")),
@@ -139,11 +198,24 @@ DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
         "system.accounts",
         lambda i: i.edit("etc/passwd", content=i.tree["etc/passwd"].read() + b"toor:x:0:0::/root:/bin/sh\n"),
     ),
-    "no certificates": ("system.certificates", lambda i: i.tree.pop(CA)),
-    "few certificates": ("system.certificates", lambda i: i.edit(CA, content=CERTIFICATE * 99)),
+    "no certificates": ("system.certificates", lambda i: i.edit(CA, content=b"none\n")),
+    "expired certificates": ("system.certificates", lambda i: i.edit(CA, content=certificates(148, "200101000000"))),
+    "certificates that only root reads": ("system.certificates", lambda i: i.edit(CA, mode=0o600)),
+    "certificates of another kind": ("system.certificates", lambda i: i.edit(CA, content=CERTIFICATE * 148)),
+    "few certificates": ("system.certificates", lambda i: i.edit(CA, content=certificates(99))),
     "no zone": ("system.time-zones", lambda i: i.tree.pop("usr/share/zoneinfo/Asia/Tokyo")),
     "an empty zone": ("system.time-zones", lambda i: i.edit("usr/share/zoneinfo/Europe/Berlin", content=b"")),
     "no locale": ("system.locale", lambda i: i.tree.pop("usr/lib/locale/en_US.utf8/LC_CTYPE")),
+    "a row of passwd cut short": (
+        "system.accounts",
+        lambda i: i.edit("etc/passwd", content=i.tree["etc/passwd"].read() + b"games:x:5\n"),
+    ),
+    "a package that is not in the lock": (
+        "system.locked",
+        lambda i: i.edit(STATUS, content=i.tree[STATUS].read() + i.tree[STATUS].read().replace(b"dash", b"nmap")),
+    ),
+    "a package of another version": ("system.locked", lambda i: i.rewrite(STATUS, b"Version: 1", b"Version: 2")),
+    "a system that nobody accepted": ("system.release", lambda i: i.edit("usr/lib/os-release", content=b"ID=alpine\n")),
     "an empty package database": ("system.packages", lambda i: i.edit(STATUS, content=b"")),
     "a package of another architecture": (
         "system.packages",
@@ -160,6 +232,10 @@ DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
         "files.privileged",
         lambda i: i.edit("usr/bin/curl", xattrs={"security.capability": b"\1\0\0\2"}),
     ),
+    "mode of a program with capabilities of a group": (
+        "files.privileged",
+        lambda i: i.add("usr/bin/wall", mode=0o2755),
+    ),
     "a directory for everybody": ("files.world-writable", lambda i: i.add("srv", "dir", 0o777)),
     "a file for everybody": ("files.world-writable", lambda i: i.add("srv/file", mode=0o666)),
     "a dangling link": ("files.links", lambda i: i.add("usr/bin/vi", "symlink", 0o777, target="vim")),
@@ -174,6 +250,9 @@ DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
     "a log": ("files.leftovers", lambda i: i.add("var/log/apt/history.log", content=b"x")),
     "a shell history": ("files.leftovers", lambda i: i.add("root/.bash_history", content=b"x")),
     "a machine id": ("files.leftovers", lambda i: i.add("etc/machine-id", content=b"x")),
+    "a history in zsh": ("files.leftovers", lambda i: i.add("root/.zsh_history", content=b"x")),
+    "a core of pip": ("files.leftovers", lambda i: i.add("root/.cache/pip/http/1", content=b"x")),
+    "what a service left in /tmp": ("files.leftovers", lambda i: i.add("tmp/left", content=b"x")),
     "a file of today": ("files.times", lambda i: i.edit("usr/bin/bash", mtime=1_800_000_000)),
     "a library of another architecture": (
         "programs.machine",
@@ -183,6 +262,61 @@ DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
         "programs.interpreter",
         lambda i: i.add("srv/musl", content=elf(PLATFORMS["linux/amd64"], "/lib/ld-musl-x86_64.so.1")),
     ),
+    "a library that is not there": (
+        "programs.libraries",
+        lambda i: i.add("srv/program", mode=0o755, content=program("libmissing.so.1")),
+    ),
+    "a library in another program's folder": (
+        "programs.libraries",
+        lambda i: i.tree.update(
+            {
+                "srv/lib/libown.so": Entry("file", content=elf(AMD64)),
+                "srv/bin/good": Entry("file", 0o755, content=program("libown.so", search="$ORIGIN/../lib")),
+                "srv/program": Entry("file", 0o755, content=program("libown.so", search="$ORIGIN/lib64")),
+            }
+        ),
+    ),
+    "a needed library that is a dangling link": (
+        "files.links",
+        lambda i: i.tree.update({"usr/lib/libx.so": Entry("symlink", 0o777, target="libx.so.1")}),
+    ),
+    "a library where no loader looks": (
+        "programs.libraries",
+        lambda i: i.tree.update({"srv/libc.so.6": i.tree.pop("usr/lib/x86_64-linux-gnu/libc.so.6")}),
+    ),
+    "Python of another version": (
+        "programs.language",
+        lambda i: i.rewrite("var/lang/bin/python3.13", b"\x003.13.1\0", b"\x003.12.9\0"),
+    ),
+    "Python of no version": (
+        "programs.language",
+        lambda i: i.rewrite("var/lang/bin/python3.13", b"\x003.13.1\0", b"\0 3.13?\0"),
+    ),
+    "a private key": ("content.secrets", lambda i: i.add("etc/ssl/private/server.key", content=FORGED)),
+    "a key of AWS": ("content.secrets", lambda i: i.add("root/.aws/credentials", content=b"id = AKIA" + b"Q7" * 8)),
+    "a token of npm": (
+        "content.secrets",
+        lambda i: i.add("root/.npmrc", content=b"//npm.example.org/:_authToken=0123456789abcdef\n"),
+    ),
+    "a login of docker": (
+        "content.secrets",
+        lambda i: i.add("root/.docker/config.json", content=b'{"auths": {"r": {"auth": "dXNlcjpwYXNz"}}}'),
+    ),
+    "a token of GitHub": ("content.secrets", lambda i: i.add("srv/.git-credentials", content=b"ghp_" + b"a1B2" * 9)),
+    "compiled Python of another version": (
+        "content.bytecode",
+        lambda i: i.add("var/lang/lib/python3.13/__pycache__/os.cpython-312.pyc", content=b"x"),
+    ),
+    "a file that a function cannot read": (
+        "content.readable",
+        lambda i: i.add("var/runtime/client.py", mode=0o600, content=b"x"),
+    ),
+    "a directory that a function cannot enter": (
+        "content.readable",
+        lambda i: i.add("var/lang/lib/closed", "dir", 0o700),
+    ),
+    "an owner of the build machine": ("content.owners", lambda i: i.add("srv/file", uid=1000, gid=1000)),
+    "a group of the build machine": ("content.owners", lambda i: i.add("srv/file", gid=100)),
     "a tool is missing": ("programs.tools", lambda i: i.tree.pop("usr/bin/curl")),
     "a tool is not executable": ("programs.tools", lambda i: i.edit("usr/bin/curl", mode=0o644)),
     "a command prints something else": (
@@ -232,6 +366,44 @@ def name_of(check: Any) -> str:
 def test_every_check_has_a_defect_that_shows_it_working() -> None:
     assert {check for check, _ in DEFECTS.values()} == {name_of(check) for check in CHECKS}
     assert set(STATIC).isdisjoint(DYNAMIC)
+
+
+def test_there_are_many_defects() -> None:
+    assert len([1 for check, _ in DEFECTS.values() if check in {name_of(c) for c in STATIC}]) >= 90
+
+
+def test_an_accepted_difference_is_told_with_its_reason(tmp_path: Path) -> None:
+    found = {finding.check: finding for finding in findings(tmp_path, make(subject()), subject())}
+    told = found["system.release"]
+    assert (told.status, told.found) == ("info", "ID=debian")
+    assert told.remedy.startswith("accepted: assembled from")
+    assert "accepted by runtimes/bases/debian-trixie.yaml: accepted.0" in told.source
+    assert found[STILL_TRUE].status == "pass"
+
+
+def test_an_accepted_difference_that_is_gone_fails(tmp_path: Path) -> None:
+    image = make(subject())
+    image.edit("usr/lib/os-release", content=b"ID=amzn\n")
+    found = [finding for finding in findings(tmp_path, image, subject()) if finding.status == "fail"]
+    assert [(f.check, f.expected, f.remedy) for f in found] == [
+        (STILL_TRUE, "system.release: ID=debian", "take it from the list")
+    ]
+    assert found[0].source == "runtimes/bases/debian-trixie.yaml: accepted.0"
+
+
+def test_what_a_check_that_was_not_held_would_find_is_not_gone(tmp_path: Path) -> None:
+    found = findings(tmp_path, make(subject()), subject(), DYNAMIC)
+    assert STILL_TRUE not in {finding.check for finding in found}
+
+
+def test_of_a_foreign_image_only_is_asked_what_holds_for_every_image(tmp_path: Path) -> None:
+    about = replace(subject(), foreign=True, labels={}, packages=None, epoch=None, now=EPOCH)
+    image = make(subject())
+    image.setting("Labels", None)
+    image.tree.pop("var/telemetry")
+    found = findings(tmp_path, image, about)
+    assert failing(found) == {"system.release", "programs.libraries"}  # nobody accepted these
+    assert {f.check for f in found if f.status == "skip"} == {name_of(check) for check in OURS}
 
 
 GO = "usr/share/go-1.24/src/debug/elf/testdata/gcc-386-freebsd-exec"
@@ -307,13 +479,43 @@ def test_of_very_many_problems_some_are_told_and_the_rest_counted(tmp_path: Path
     assert failed[-1].found.startswith("7 more")
 
 
-def test_later_layers_repair_and_break(tmp_path: Path) -> None:
+WHITEOUT = Entry("file", mtime=EPOCH)
+LINK = Entry("symlink", 0o777, target="vim", mtime=EPOCH)
+TOPS: dict[str, tuple[set[str], Tree]] = {
+    "nothing": (set(), {}),
+    "a whiteout of a tool": ({"programs.tools"}, {"usr/bin/.wh.curl": WHITEOUT}),
+    "a whiteout of a directory": ({"paths.contract"}, {"var/.wh.task": WHITEOUT}),
+    "a whiteout through a link": ({"files.links"}, {"bin/.wh.python": WHITEOUT, "srv/vi": LINK}),
+    "an opaque directory": ({"system.locale"}, {"usr/lib/locale/.wh..wh..opq": WHITEOUT}),
+    "a directory that is opaque, and filled again": (
+        set(),
+        {
+            "usr/lib/locale/.wh..wh..opq": WHITEOUT,
+            "usr/lib/locale/en_US.utf8/LC_CTYPE": Entry("file", mtime=EPOCH, content=b"ctype"),
+        },
+    ),
+    "a whiteout of what is not there": (set(), {"srv/.wh.nothing": WHITEOUT}),
+}
+
+
+def test_a_secret_is_found_though_a_later_layer_hides_it(tmp_path: Path) -> None:
     about = subject()
     image = make(about)
-    layers = [image.tree, {"usr/bin/.wh.curl": Entry("file")}]
+    layers = [image.tree, {"root/key": Entry("file", content=FORGED, mtime=EPOCH)}, {"root/.wh.key": WHITEOUT}]
     layout = write_layout(tmp_path, image.config, layers)
     with Layers(tmp_path / "scratch") as opened:
-        assert failing(judge(layout, about, layers=opened)) == {"programs.tools"}
+        [found] = [finding for finding in judge(layout, about, layers=opened) if finding.status == "fail"]
+    assert (found.check, found.found) == ("content.secrets", "/root/key, layer 2: something that looks like one")
+    assert "MII" not in str(found)
+
+
+@pytest.mark.parametrize("case", TOPS)
+def test_later_layers_repair_and_break(case: str, tmp_path: Path) -> None:
+    about = subject()
+    image = make(about)
+    layout = write_layout(tmp_path, image.config, [image.tree, TOPS[case][1]])
+    with Layers(tmp_path / "scratch") as opened:
+        assert failing(judge(layout, about, layers=opened)) == TOPS[case][0]
 
 
 def test_the_image_of_an_index_is_found_by_its_platform(tmp_path: Path) -> None:
@@ -326,13 +528,12 @@ def test_the_image_of_an_index_is_found_by_its_platform(tmp_path: Path) -> None:
         layout = write_layout(folder, image.config, [image.tree])
         parts.append((layout, Layout(layout).images()[0]))
     write_index(tmp_path / "both", parts, "both")
-    write_index(tmp_path / "twice", [parts[1], parts[1]], "twice")
     with Layers(tmp_path / "scratch") as layers:
         for name in ("linux/arm64", "linux/amd64"):
             view = open_layout(tmp_path / "both", PLATFORMS[name], layers)
             assert view.config.architecture == PLATFORMS[name].arch
-        with pytest.raises(LayoutError, match="only: linux/amd64"):
-            open_layout(tmp_path / "twice", PLATFORMS["linux/arm64"], layers)
+        with pytest.raises(LayoutError, match="only: linux/amd64, linux/arm64"):
+            open_layout(tmp_path / "both", PLATFORMS["linux/riscv64"], layers)
 
 
 HOSTILE = {

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -52,6 +53,10 @@ def context(root: Path | None, images: Sequence[str], which: str, platforms: Seq
 @images_argument
 @set_option
 @platforms_option
+@click.option(
+    "--as", "chosen", default="", metavar="RUNTIME/VARIANT",
+    help="What to hold images against that were not made here, as python3.13/serve; guessed when left out.",
+)  # fmt: skip
 @click.option("--no-run", is_flag=True, help="Only what needs no container.")
 @click.option("--no-cache", is_flag=True, help="Judge again what was judged today and has not changed since.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many images at once; default: as this machine allows.")
@@ -63,20 +68,25 @@ def conform(
     images: Sequence[str],
     which: str,
     platforms: Sequence[str],
+    chosen: str,
     no_run: bool,
     no_cache: bool,
     jobs: int | None,
     wanted: Sequence[Wanted],
     dist: Path | None,
 ) -> None:
-    """Judge built images against manifests and facts. Exit code 1 on a finding, or when nothing was checked.
+    """Judge images against manifests and facts. Exit code 1 on a finding, or when nothing was checked.
 
-    An image that passed is not judged again on the same day, unless it, its manifest, or imagemill changes.
+    An IMAGE is a planned one that was built, a folder with an OCI layout, a file that docker save or podman save
+    wrote, a name in the local engine, or one in a registry (in any case with docker:// in front).
+
+    A built image that passed is not judged again on the same day, unless it, its manifest, or imagemill changes.
     A table goes to stderr. What the tests of the images have left in dist of how functions behave in these very images
     (behaviours.json) becomes part of the report.
     """
     from imagemill import judging, limits, reports
     from imagemill.builder import source_date_epoch
+    from imagemill.cli.references import appraised, parted
     from imagemill.engine import containers
     from imagemill.progress import progress
     from imagemill.verdicts import Verdicts
@@ -85,16 +95,22 @@ def conform(
     catalog = catalog_of(top)
     with progress() as said:
         epoch, now = source_date_epoch(os.environ), int(time.time())
-        kept = Verdicts(state_of(top) / "conform", Path(judging.__file__).parent, top, now)
+        runner = None if no_run else containers.find(dict(os.environ))  # a plain one goes to other processes
+        workshop = workshop_of(top, dist, said)
+        planned, others = parted(catalog, images)
         found = judging.examine(
-            workshop_of(top, dist, said),
-            images_named(catalog, images, which),
+            workshop,
+            images_named(catalog, planned, which) if planned or not others else [],
             platform_names(platforms),
-            None if no_run else containers.find(dict(os.environ)),  # a plain one goes to other processes
+            runner,
             time=now if epoch is None else epoch,
-            verdicts=None if no_cache else kept,
+            now=now,
+            verdicts=None if no_cache else Verdicts(state_of(top) / "conform", Path(judging.__file__).parent, top, now),
             jobs=limits.read().jobs(jobs or 0),
         )
+        for one in appraised(others, catalog, chosen, platform_names(platforms), workshop, runner):
+            judged = reports.Judged(one.name, one.platform, one.digest, one.size, one.layers)
+            found = replace(found, findings=(*found.findings, *one.findings), images=(*found.images, judged))
     write(found, wanted)
     reports.print_table(found)
     sys.exit(reports.exit_code(found))

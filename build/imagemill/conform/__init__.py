@@ -9,8 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from imagemill.conform import configuration, environment, files, paths, programs, running, system
-from imagemill.conform.finding import Finding, Subject
+from imagemill.conform import (
+    accepted,
+    configuration,
+    content,
+    environment,
+    files,
+    paths,
+    programs,
+    running,
+    storage,
+    system,
+)
+from imagemill.conform.finding import Finding, Subject, skipped
 from imagemill.conform.view import Completed, Config, LayoutView, Runner, View, open_layout
 from imagemill.spool import Layers
 
@@ -28,6 +39,9 @@ STATIC: tuple[Check, ...] = (
     configuration.ports,
     configuration.labels,
     configuration.lock,
+    storage.media_types,
+    storage.layers,
+    storage.limits,
     paths.contract,
     paths.planned,
     system.accounts,
@@ -35,14 +49,22 @@ STATIC: tuple[Check, ...] = (
     system.time_zones,
     system.locale,
     system.packages,
+    system.locked,
+    system.release,
     files.privileged,
     files.world_writable,
     files.links,
     files.devices,
     files.leftovers,
     files.times,
+    content.secrets,
+    content.bytecode,
+    content.readable,
+    content.owners,
     programs.machine,
     programs.interpreter,
+    programs.libraries,
+    programs.language,
     programs.tools,
 )
 """Checks that read the image."""
@@ -52,9 +74,13 @@ DYNAMIC: tuple[Check, ...] = (running.commands, running.example)
 
 CHECKS = STATIC + DYNAMIC
 
+OURS = frozenset({configuration.labels, configuration.lock, paths.planned, system.locked, files.times})
+"""Checks that only hold for images made from these manifests."""
+
 __all__ = [
     "CHECKS",
     "DYNAMIC",
+    "OURS",
     "STATIC",
     "Check",
     "Completed",
@@ -72,8 +98,17 @@ __all__ = [
 
 
 def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]:
-    """Hold `view` against `subject`: the findings of all checks, in their order."""
-    return [finding for check in checks for finding in check(view, subject)]
+    """Hold `view` against `subject`: the findings of all checks, in their order, accepted differences among them."""
+    found: list[Finding] = []
+    for check in checks:
+        if subject.foreign and check in OURS:
+            name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}".replace("_", "-")
+            found.append(
+                skipped(subject, name, "the image was not made from these manifests", source=check.__doc__ or "")
+            )
+        else:
+            found += check(view, subject)
+    return accepted.apply(found, subject)
 
 
 def judge(layout: Path, subject: Subject, *, layers: Layers, runner: Runner | None = None) -> list[Finding]:

@@ -86,7 +86,7 @@ def lock(view: View, subject: Subject) -> Iterator[Finding]:
     source = f"runtimes/lock/{subject.image.base.name}.json, by the label {label}"
     if state.startswith("refreshed: "):
         remedy = "run `imagemill lock --update`, or build with --locked"
-        yield Finding(subject.image.name, str(subject.platform), check, "info", "exact", state, source, remedy)
+        yield Finding(subject.called, str(subject.platform), check, "info", "exact", state, source, remedy)
     else:
         yield from _same(subject, check, "exact", state or "no label", source)
 

@@ -90,6 +90,14 @@ class GlobsFact(Fact):
     globs: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class LimitFact(Fact):
+    """The most that there may be of something."""
+
+    of: Literal["layers", "bytes"]
+    most: int
+
+
 class Matcher:
     """Whether an absolute path matches a glob of any of some facts."""
 
@@ -129,6 +137,10 @@ class FilesystemFacts:
     leftovers: tuple[GlobsFact, ...]
     links: tuple[GlobsFact, ...]
     foreign: tuple[GlobsFact, ...]
+    limits: tuple[LimitFact, ...]
+    published: tuple[GlobsFact, ...]
+    readable: tuple[GlobsFact, ...]
+    systems: tuple[NamesFact, ...]
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -111,13 +111,13 @@ def devices(view: View, subject: Subject) -> Iterator[Finding]:
 def leftovers(view: View, subject: Subject) -> Iterator[Finding]:
     """No caches, logs, temporary files, or traces of the machine that built the image."""
     concerned = facts.about(subject.image, facts.filesystem().leftovers)
-    matchers = [(fact, Matcher([fact])) for fact in concerned]
+    left = Matcher(concerned)
     problems = [
         Problem(f"nothing at /{key}", f"/{key}: {entry.size} bytes", fact.source, "leave it out of the layer")
         for key, entry in view.walk()
-        if entry.kind == "file" and entry.size
-        for fact, matches in matchers
-        if matches(f"/{key}")
+        if entry.kind == "file" and left(f"/{key}") and entry.size
+        for fact in concerned
+        if Matcher([fact])(f"/{key}")
     ]
     return verdict(
         subject,

@@ -39,7 +39,10 @@ class Subject:
     """What an image is held against: its plan, on one platform.
 
     `labels` are those that it must have, whatever others there are; `epoch` is the time (seconds since 1970)
-    that no file may be younger than; `examples` is the directory that the manifests' examples are in.
+    that no file may be younger than; `examples` is the directory that the manifests' examples are in. `packages`
+    are the lock's, name to version; None where there is no lock to hold the image against. `now` is the time of
+    the judgement, where it is not `epoch`. A `foreign` image was not made from these manifests: what only holds
+    for those that were is not asked of it.
     """
 
     image: Image
@@ -47,6 +50,15 @@ class Subject:
     labels: Mapping[str, str] = field(default_factory=dict)
     epoch: int | None = None
     examples: Path | None = None
+    packages: Mapping[str, str] | None = None
+    now: int | None = None
+    foreign: bool = False
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """What findings call the image: the name that it was asked for by, or its full tag."""
+        return self.name or self.image.name
 
     @property
     def base_file(self) -> str:
@@ -76,7 +88,7 @@ def verdict(
 
     Of very many problems the first are told, and how many more there are.
     """
-    name, platform = subject.image.name, str(subject.platform)
+    name, platform = subject.called, str(subject.platform)
     for p in problems[:MOST]:
         yield Finding(name, platform, check, "fail", p.expected, p.found, p.source, p.remedy)
     if len(problems) > MOST:
@@ -88,4 +100,4 @@ def verdict(
 
 def skipped(subject: Subject, check: str, reason: str, *, source: str, remedy: str = "") -> Finding:
     """The finding of a check that could not be held, and why."""
-    return Finding(subject.image.name, str(subject.platform), check, "skip", "", reason, source, remedy)
+    return Finding(subject.called, str(subject.platform), check, "skip", "", reason, source, remedy)

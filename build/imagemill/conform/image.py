@@ -73,9 +73,10 @@ def images(path: Path) -> list[Manifest]:
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LayoutError(f"{path}/index.json lists no manifests: {error!r}", _REMEDY) from None
     found: dict[str, Manifest] = {}
+    seen: set[str] = set()
     for entry in listed:
-        for manifest in _below(layout, Part(entry.media_type, entry.digest, entry.size), ()):
-            found.setdefault(manifest.digest, manifest)
+        for manifest in _below(layout, Part(entry.media_type, entry.digest, entry.size), (), seen):
+            found[manifest.digest] = manifest
             if len(found) > _MOST:
                 raise LayoutError(f"{path}: more than {_MOST} images", "name one of them")
     return list(found.values())
@@ -88,19 +89,25 @@ def digest_of(text: object, where: str) -> str:
     return text
 
 
-def _below(layout: Layout, part: Part, above: tuple[str, ...]) -> Iterator[Manifest]:
-    """The image that a blob is, or those of an index. `above` are the digests of the indexes that led here."""
+def _below(layout: Layout, part: Part, above: tuple[str, ...], seen: set[str]) -> Iterator[Manifest]:
+    """The image that a blob is, or those of an index. `above` are the digests of the indexes that led here.
+
+    What was `seen` already is passed over: a few indexes that list each other many times would never end.
+    """
     digest = digest_of(part.digest, str(layout.path))
     if digest in above:
         raise LayoutError(f"{layout.path}: index {digest} lists itself", _REMEDY)
     if len(above) > _DEEPEST:
         raise LayoutError(f"{layout.path}: more than {_DEEPEST} indexes in each other, down to {digest}", _REMEDY)
+    if digest in seen:
+        return
+    seen.add(digest)
     data = _json(layout, digest)
     # what a blob is, it says itself; a descriptor only repeats it, and Docker's own lists leave it out
     kind = str(data.get("mediaType") or part.media_type)
     if kind in _INDEXES:
         for row in _rows(data, "manifests", f"{layout.path}: index {digest}"):
-            yield from _below(layout, row, (*above, digest))
+            yield from _below(layout, row, (*above, digest), seen)
     elif kind not in KINDS:
         if not above and kind == part.media_type:
             raise LayoutError(f"{layout.path}: {digest} is of the unknown media type {kind!r}", _REMEDY)

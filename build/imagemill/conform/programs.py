@@ -1,20 +1,17 @@
-"""Checks on programs: they are there, where PATH finds them, and made for the image's processor."""
+"""Checks on programs: they are there, where PATH finds them, made for the image's processor, with what they need."""
 
 from __future__ import annotations
 
-import struct
+import posixpath
 from collections.abc import Iterator
 
 from imagemill.conform import facts
 from imagemill.conform.finding import Finding, Problem, Subject, verdict
 from imagemill.conform.view import View
-from imagemill.filetree import Entry
+from imagemill.elf import Elf
 from imagemill.platforms import PLATFORMS
 
-_MAGIC = b"\x7fELF"
-_PT_INTERP = 3
-_MAX_HEADERS = 4096  # bytes of program headers: some 70 of them, and linkers write about 12
-_MAX_INTERPRETER = 4096
+_DEFAULT_FOLDERS = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")  # ld.so(8); Debian's loader adds those of multiarch
 
 
 def machine(view: View, subject: Subject) -> Iterator[Finding]:
@@ -22,15 +19,13 @@ def machine(view: View, subject: Subject) -> Iterator[Finding]:
     wanted = subject.platform.elf_machine
     names = {p.elf_machine: p.machine for p in PLATFORMS.values()}
     problems, count = [], 0
-    for key, _, head in _elf_files(view, subject):
+    for key, program in _programs(view, subject):
         count += 1
-        order = ">" if head[5] == 2 else "<"
-        (found,) = struct.unpack_from(order + "H", head, 18)
-        if found != wanted:
+        if program.machine != wanted:
             problems.append(
                 Problem(
                     f"/{key}: {subject.platform.machine}",
-                    f"/{key}: {names.get(found, f'e_machine {found}')}",
+                    f"/{key}: {names.get(program.machine, f'e_machine {program.machine}')}",
                     f"{subject.runtime_file}: platforms",
                     "take the package of this architecture, or leave the file out",
                 )
@@ -48,9 +43,9 @@ def machine(view: View, subject: Subject) -> Iterator[Finding]:
 def interpreter(view: View, subject: Subject) -> Iterator[Finding]:
     """The dynamic loader that an ELF program names is in the image."""
     problems, loaders = [], set()
-    for key, entry, head in _elf_files(view, subject):
-        loader = _interpreter(view, entry, head)
-        if loader is None:
+    for key, program in _programs(view, subject):
+        loader = program.interpreter
+        if not loader:
             continue
         loaders.add(loader)
         if view.resolve(loader) is None:
@@ -97,6 +92,73 @@ def tools(view: View, subject: Subject) -> Iterator[Finding]:
     )
 
 
+def libraries(view: View, subject: Subject) -> Iterator[Finding]:
+    """The libraries that programs and libraries need are where the dynamic loader looks for them."""
+    folders = (*_search(view), *(f"{place}/{subject.platform.multiarch}" for place in ("/lib", "/usr/lib")))
+    known: dict[tuple[str, tuple[str, ...]], bool] = {}
+    problems, count = [], 0
+    for key, program in _programs(view, subject):
+        if program.machine != subject.platform.elf_machine or (
+            program.interpreter and view.resolve(program.interpreter) is None
+        ):
+            continue  # other checks say so
+        here = posixpath.dirname(f"/{key}")
+        own = tuple(one.replace("$ORIGIN", here).replace("${ORIGIN}", here) for one in program.search)
+        for name in program.needed:
+            count += 1
+            if (name, own) not in known:
+                places = [name] if "/" in name else [f"{folder}/{name}" for folder in (*own, *folders)]
+                known[name, own] = any(view.resolve(place) for place in places)
+            if not known[name, own] and not view.resolve(f"{here}/{name}"):
+                problems.append(
+                    Problem(
+                        f"{name}, which /{key} needs",
+                        f"/{key}: no {name} in {':'.join((*own, *folders))}",
+                        "ld.so(8)",
+                        "have its package in a layer",
+                    )
+                )
+    return verdict(
+        subject,
+        "programs.libraries",
+        problems,
+        expected="each library that is needed",
+        found=f"all of {len(known)}, needed {count} times",
+        source="ld.so(8)",
+    )
+
+
+def language(view: View, subject: Subject) -> Iterator[Finding]:
+    """The interpreter in /var/lang is of the version that the runtime's name promises."""
+    runtime = subject.image.runtime
+    promised = runtime.name.removeprefix(runtime.family).removesuffix(".x")
+    paths = {"python": f"/var/lang/bin/python{promised}", "nodejs": "/var/lang/bin/node"}
+    source = f"{subject.runtime_file}: name"
+    path = paths.get(runtime.family)
+    if path is None:
+        return verdict(
+            subject, "programs.language", [], expected="anything", found="no interpreter to look at", source=source
+        )
+    key = view.resolve(path)
+    entry = view.stat(key) if key else None
+    version = view.version(entry) if entry else ""
+    problems = []
+    if not f"{version}.".startswith(f"{promised}."):
+        found = f"{path}: {version or ('no version in it' if entry else 'nothing')}"
+        problems.append(Problem(f"{path}: {promised}", found, source, "have another version in the layer"))
+    return verdict(subject, "programs.language", problems, expected=f"{path}: {promised}", found=version, source=source)
+
+
+def _search(view: View) -> Iterator[str]:
+    """Where the loader of the image looks: LD_LIBRARY_PATH, ld.so.conf, and what is built in."""
+    yield from (part for part in view.config.env.get("LD_LIBRARY_PATH", "").split(":") if part.startswith("/"))
+    for key, entry in view.walk():
+        if key.startswith("etc/ld.so.conf.d/") and entry.kind == "file":
+            rows = view.part(entry, 0, 1 << 16).decode("utf-8", "replace").splitlines()
+            yield from (row.strip() for row in rows if row.startswith("/"))
+    yield from _DEFAULT_FOLDERS
+
+
 def _promise(subject: Subject, tool: str) -> str:
     """The manifest's file and key that promise a tool."""
     base, runtime = subject.image.base, subject.image.runtime
@@ -116,33 +178,7 @@ def _executable(view: View, path: str) -> bool:
     return entry is not None and entry.kind == "file" and entry.mode & 0o111 == 0o111
 
 
-def _elf_files(view: View, subject: Subject) -> Iterator[tuple[str, Entry, bytes]]:
-    """Key, entry and first 64 bytes of each ELF file but those that are foreign on purpose."""
+def _programs(view: View, subject: Subject) -> Iterator[tuple[str, Elf]]:
+    """Key and headers of each ELF file but those that are foreign on purpose."""
     foreign = facts.Matcher(facts.about(subject.image, facts.filesystem().foreign))
-    for key, entry in view.walk():
-        if entry.kind == "file" and entry.size >= 64:
-            head = view.part(entry, 0, 64)
-            if head.startswith(_MAGIC) and not foreign(f"/{key}"):
-                yield key, entry, head
-
-
-def _interpreter(view: View, entry: Entry, head: bytes) -> str | None:
-    """The path in an ELF file's PT_INTERP; None where there is none, as in libraries and static programs."""
-    order = ">" if head[5] == 2 else "<"
-    if head[4] == 2:  # 64 bit
-        (table,) = struct.unpack_from(order + "Q", head, 32)
-        width, count = struct.unpack_from(order + "HH", head, 54)
-        layout = order + "I4xQ16xQ"  # p_type, p_offset, p_filesz
-    else:
-        (table,) = struct.unpack_from(order + "I", head, 28)
-        width, count = struct.unpack_from(order + "HH", head, 42)
-        layout = order + "II8xI"
-    if width < struct.calcsize(layout):
-        return None
-    headers = view.part(entry, table, min(width * count, _MAX_HEADERS))
-    for start in range(0, len(headers) - width + 1, width):
-        kind, offset, size = struct.unpack_from(layout, headers, start)
-        if kind == _PT_INTERP:
-            raw = view.part(entry, offset, min(size, _MAX_INTERPRETER))
-            return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-    return None
+    return ((key, program) for key, program in view.programs() if not foreign(f"/{key}"))

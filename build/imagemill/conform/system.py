@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
+import re
 from collections.abc import Iterator
 
 from imagemill.conform import facts
-from imagemill.conform.finding import Finding, Problem, Subject, verdict
+from imagemill.conform.finding import Finding, Problem, Subject, skipped, verdict
 from imagemill.conform.view import View
 from imagemill.errors import LayoutError
 
@@ -13,6 +16,10 @@ _STATUS = "/var/lib/dpkg/status"
 _ZONEINFO = "/usr/share/zoneinfo"
 _ZONE_MAGIC = b"TZif"  # RFC 9636
 _LOCALES = "/usr/lib/locale"
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
+# RFC 5280, 4.1.2.5: two times, of which the second counts, in one of two forms
+_VALIDITY = re.compile(rb"(?:\x17\x0d\d{12}Z|\x18\x0f\d{14}Z)(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)")
+_MAX_BUNDLE = 16 << 20
 _BUILT_IN_LOCALES = ("C", "POSIX")
 
 
@@ -36,6 +43,12 @@ def accounts(view: View, subject: Subject) -> Iterator[Finding]:
         if group is None or group[2] != gid:
             shown = group[2] if group else "no such group"
             problems.append(Problem(f"group {name}: {gid}", f"group {name}: {shown}", f"{users}.{name}", remedy))
+    for path, columns in (("/etc/passwd", 7), ("/etc/group", 4)):
+        problems += [
+            Problem(f"{path}: {columns} fields a row", f"{path}: {row[:80]!r}", "passwd(5), group(5)", remedy)
+            for row in _read(view, path).decode("utf-8", "replace").splitlines()
+            if row.count(":") != columns - 1
+        ]
     seen: dict[str, str] = {}
     for name, row in passwd.items():
         if row[2] in seen:
@@ -52,16 +65,17 @@ def accounts(view: View, subject: Subject) -> Iterator[Finding]:
 
 
 def certificates(view: View, subject: Subject) -> Iterator[Finding]:
-    """There is a bundle of certificate authorities, and it is not a stub."""
+    """There is a bundle of certificate authorities that all can read, and enough of them have not expired."""
     problems: list[Problem] = []
     counts: dict[str, int] = {}
+    now = datetime.datetime.fromtimestamp(subject.now or subject.epoch or 0, datetime.UTC)
     for fact in facts.about(subject.image, facts.filesystem().certificates):
         for path in fact.paths:
-            counts[path] = _read(view, path).count(b"-----BEGIN CERTIFICATE-----")
+            counts[path] = _valid(view, path, f"{now:%Y%m%d%H%M%S}")
         if max(counts.values()) < fact.at_least:
             problems.append(
                 Problem(
-                    f"at least {fact.at_least} certificates in one of {', '.join(fact.paths)}",
+                    f"at least {fact.at_least} valid certificates in one of {', '.join(fact.paths)}, readable for all",
                     ", ".join(f"{path}: {count}" for path, count in counts.items()),
                     fact.source,
                     "have ca-certificates in the base, and its bundle made",
@@ -141,6 +155,86 @@ def packages(view: View, subject: Subject) -> Iterator[Finding]:
         found=f"{len(rows)} packages",
         source=source,
     )
+
+
+def locked(view: View, subject: Subject) -> Iterator[Finding]:
+    """The packages are those of the lock: each of them, in its version, and no others."""
+    check = "system.locked"
+    source = f"runtimes/lock/{subject.image.base.name}.json"
+    wanted = subject.packages
+    if wanted is None or view.config.labels.get("io.imagemill.lock", "").startswith("refreshed: "):
+        reason = "the image was not made from this lock" if wanted is None else "packages were resolved again"
+        yield skipped(subject, check, reason, source=source)
+        return
+    text = _read(view, _STATUS).decode("utf-8", "replace")
+    rows = [_fields(paragraph) for paragraph in text.split("\n\n")]
+    found = {row["Package"]: row.get("Version", "") for row in rows if "Package" in row}
+    if not found:  # `packages` says so
+        yield skipped(subject, check, f"{_STATUS} lists no packages", source=source)
+        return
+    problems = [
+        Problem(
+            f"{name} {wanted.get(name, '(not installed)')}",
+            f"{name} {found.get(name, '(not installed)')}",
+            source,
+            "build the image again",
+        )
+        for name in sorted(wanted.keys() | found.keys())
+        if wanted.get(name) != found.get(name)
+    ]
+    yield from verdict(
+        subject, check, problems, expected=f"{len(wanted)} packages", found="these, and no others", source=source
+    )
+
+
+def release(view: View, subject: Subject) -> Iterator[Finding]:
+    """The operating system is the one that Lambda runs."""
+    rows = _read(view, "/etc/os-release").decode("utf-8", "replace").splitlines()
+    names = [row.partition("=")[2].strip("\"'") for row in rows if row.startswith("ID=")]
+    concerned = facts.about(subject.image, facts.filesystem().systems)
+    problems = [
+        Problem(f"ID={' or '.join(fact.names)}", f"ID={''.join(names)}", fact.source, "take another base")
+        for fact in concerned
+        if not set(names) & set(fact.names)
+    ]
+    return verdict(
+        subject,
+        "system.release",
+        problems,
+        expected="Amazon Linux",
+        found=f"ID={''.join(names)}",
+        source=", ".join(fact.source for fact in concerned),
+    )
+
+
+def ids(view: View, path: str) -> set[int]:
+    """The numbers in passwd or group."""
+    rows = (line.split(":") for line in _read(view, path).decode("utf-8", "replace").splitlines())
+    return {int(row[2]) for row in rows if len(row) > 2 and row[2].isdecimal()}
+
+
+def _valid(view: View, path: str, now: str) -> int:
+    """Certificates in a bundle whose time is not over (`now` as 20261121143000); none in one that is not for all."""
+    key = view.resolve(path)
+    entry = view.stat(key) if key else None
+    if entry is None or entry.mode & 0o444 != 0o444:
+        return 0
+    return sum(end >= now for end in map(_end, _PEM.findall(view.part(entry, 0, min(entry.size, _MAX_BUNDLE)))))
+
+
+def _end(pem: bytes) -> str:
+    """When a certificate expires; empty for what is none."""
+    try:
+        match = _VALIDITY.search(base64.b64decode(pem))
+    except ValueError:
+        match = None
+    if match is None:
+        return ""
+    short, long = match.groups()
+    if long:
+        return str(long.decode())
+    year = int(short[:2])  # RFC 5280, 4.1.2.5.1: from 50 on it is the last century
+    return f"{20 if year < 50 else 19}{short.decode()}"
 
 
 def _fields(paragraph: str) -> dict[str, str]:

@@ -146,12 +146,12 @@ class View(Protocol):
         """Some bytes of a file, without reading the rest."""
         ...
 
-    def program(self, entry: Entry) -> Elf | None:
-        """What the headers of an ELF file say; None for any other file."""
+    def programs(self) -> Sequence[tuple[str, Elf]]:
+        """Every ELF file's key, and what its headers say."""
         ...
 
-    def leaks(self, entry: Entry) -> tuple[str, ...]:
-        """The kinds of secrets in a file, by the ids of `leaks.LEAKS`."""
+    def version(self, entry: Entry) -> str:
+        """What an interpreter says that its version is; empty for other files."""
         ...
 
     def run(
@@ -179,14 +179,12 @@ class LayoutView:
         self._tree = tree
         self._runner = runner
         self._walked: list[tuple[str, Entry]] | None = None
-        self._programs: dict[Path, Mapping[int, Elf]] = {}
-        self._leaks: dict[Path, Mapping[int, tuple[str, ...]]] = {}
-        for layer in layers:
-            for _, entry in layer.entries:
-                if isinstance(entry.content, Slice):
-                    self._programs[entry.content.file] = layer.programs
-                    self._leaks[entry.content.file] = layer.leaks
-                    break
+        self._programs: list[tuple[str, Elf]] | None = None
+        self._by_file: dict[Path, LayerFacts] = {}
+        for layer in layers:  # all entries of a layer point into one file
+            file = next((e.content.file for _, e in layer.entries if isinstance(e.content, Slice)), None)
+            if file is not None:
+                self._by_file[file] = layer
 
     @property
     def config(self) -> Config:
@@ -234,15 +232,22 @@ class LayoutView:
         """See View."""
         return self._tree.part(entry, offset, size)
 
-    def program(self, entry: Entry) -> Elf | None:
-        """See View."""
-        content = entry.content
-        return self._programs[content.file].get(content.offset) if isinstance(content, Slice) else None
+    def programs(self) -> Sequence[tuple[str, Elf]]:
+        """See View; in the order of the paths."""
+        if self._programs is None:
+            self._programs = []
+            for key, entry in self.walk():
+                content = entry.content
+                if isinstance(content, Slice):
+                    program = self._by_file[content.file].programs.get(content.offset)
+                    if program is not None:
+                        self._programs.append((key, program))
+        return self._programs
 
-    def leaks(self, entry: Entry) -> tuple[str, ...]:
+    def version(self, entry: Entry) -> str:
         """See View."""
         content = entry.content
-        return self._leaks[content.file].get(content.offset, ()) if isinstance(content, Slice) else ()
+        return self._by_file[content.file].versions.get(content.offset, "") if isinstance(content, Slice) else ""
 
     def run(
         self,

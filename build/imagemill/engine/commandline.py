@@ -76,6 +76,15 @@ class CommandLine(ABC):
         # only images of ours, and only those that lost their last name to a newer one
         self.call(["image", "prune", "--force", "--filter", "label=io.imagemill.runtime"], check=False)
 
+    def save(self, name: str, out: Path) -> bool:
+        if self.call(["image", "inspect", name], check=False).returncode != 0:
+            return False
+        self.call(["save", "--output", str(out), name])
+        return True
+
+    def forget(self, name: str) -> None:
+        self.call(["image", "rm", name], check=False)
+
     def has(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
         listed = self.call(["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])
         found = set()

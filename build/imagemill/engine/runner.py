@@ -100,6 +100,12 @@ class Runner(Protocol):
     def has(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
         """Those names whose image there is one of the wanted digests (see `identities`)."""
 
+    def save(self, name: str, out: Path) -> bool:
+        """Write the image with this name to a file, as `docker load` reads it; False where there is none."""
+
+    def forget(self, name: str) -> None:
+        """Take a name from its image, and the image with its last one; one that is gone already is no error."""
+
     def obstacle(self, platform: Platform) -> str:
         """Why images of this platform do not run here; empty when they do."""
 

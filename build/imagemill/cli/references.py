@@ -1,0 +1,75 @@
+"""References on the command line: which words mean planned images, and where the others are looked for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagemill.appraise import Appraised
+    from imagemill.engine.containers import Runner
+    from imagemill.load import Catalog
+    from imagemill.references import Name
+    from imagemill.workshop import Workshop
+
+
+def parted(catalog: Catalog, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words that select planned images, and the references."""
+    from imagemill.errors import SelectionError
+    from imagemill.plan import plan, select
+
+    images = plan(catalog)
+    planned, others = [], []
+    for word in words:
+        try:
+            select(images, [word])
+            planned.append(word)
+        except SelectionError:
+            others.append(word)
+    return planned, others
+
+
+def appraised(
+    words: Sequence[str],
+    catalog: Catalog,
+    chosen: str,
+    platforms: Sequence[str],
+    workshop: Workshop,
+    runner: Runner | None,
+) -> list[Appraised]:
+    """Judge what these references lead to; `chosen` is what --as says.
+
+    The local engine is looked in even where nothing is run.
+    """
+    if not words:
+        return []
+    from imagemill import dockerconfig
+    from imagemill.appraise import Terms, appraise
+    from imagemill.cache import Cache
+    from imagemill.engine import containers
+    from imagemill.plan import plan
+    from imagemill.references import Places
+    from imagemill.scratch import scratch
+    from imagemill.web import Web
+
+    engine = runner or containers.find(os.environ)
+    helper = dockerconfig.helper(os.environ)
+    home = Path(os.environ.get("HOME", "/nonexistent"))
+
+    def login(name: Name) -> str:
+        return dockerconfig.login(os.environ, home, name.host, name.path, helper)
+
+    terms = Terms(plan(catalog), chosen, platforms, int(time.time()))
+    with scratch(workshop.paths.state) as folder:
+        places = Places(
+            folder,
+            Cache(workshop.paths.cache),
+            Web(workshop.mirrors),
+            login,
+            engine.save if engine else None,
+            workshop.progress.step,
+        )
+        return appraise(words, terms, workshop, places, runner)
