@@ -146,9 +146,10 @@ def test_build(daemon: Daemon, tmp_path: Path) -> None:
     ("answer", "message"),
     [
         ((200, [{"stream": "x"}, {"error": "unknown instruction: NOPE"}]), "unknown instruction: NOPE"),
+        ((200, [{"error": "failed to read downloaded context: no such host"}]), "turn its containerd image store off"),
         ((400, [{"message": "no BuildKit here"}]), "no BuildKit here"),
     ],
-    ids=["dockerfile", "daemon"],
+    ids=["dockerfile", "store", "daemon"],
 )
 def test_failed_builds(answer: tuple[int, list[dict[str, Any]]], message: str, daemon: Daemon, tmp_path: Path) -> None:
     daemon.build_answer = answer

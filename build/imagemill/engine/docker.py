@@ -30,6 +30,9 @@ from imagemill.platforms import Platform
 
 _USUAL_HOST = "unix:///var/run/docker.sock"
 _LONGEST_SILENCE = 600  # seconds that a daemon may take for one step
+# Of the containerd image store, in releases up to the end of 2024: https://github.com/moby/moby/issues/47717
+_STORE_PROBLEM = "failed to read downloaded context"
+_STORE_REMEDY = "turn its containerd image store off or take a newer Docker; `imagemill bake` works with either"
 
 
 def client(environ: Mapping[str, str]) -> docker.DockerClient:
@@ -157,4 +160,6 @@ def _build(
     for line in response.iter_lines():
         message = json.loads(line) if line else {}
         if "error" in message:
-            raise EngineError(f"the Dockerfile does not build for {platform}: {message['error']}")
+            said = message["error"]
+            remedy = _STORE_REMEDY if _STORE_PROBLEM in said else ""
+            raise EngineError(f"the Dockerfile does not build for {platform}: {said}", remedy)
