@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 
 import daemons
 import dotnet_functions
-import java_functions
 import pytest
 from stage import FUNCTIONS, IMAGES, ROOT, Behaved, Loaded, Open, lambda_client, started
 
@@ -47,13 +46,6 @@ def workshop() -> Workshop:
     return Workshop(
         Paths(ROOT, ROOT / ".imagemill"), Dist(ROOT / "dist"), Mirrors.discover(os.environ), Silent(), os.environ
     )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compiled(workshop: Workshop) -> None:
-    """The functions of languages that are compiled, where an image is to run them."""
-    if any(image.runtime.family == "java" for image in IMAGES):
-        java_functions.compile_all(ROOT, workshop.paths.state)
 
 
 @pytest.fixture(scope="session", autouse=True)
