@@ -18,6 +18,7 @@ from imagemill.filetree import Entry, Tree
 DATA = "var/runtime/botocore/data"
 MODEL = {
     "metadata": {"apiVersion": "2006-03-01"},
+    "clientContextParams": {"UseArnRegion": {"documentation": "read by clients", "type": "boolean"}},
     "documentation": "<p>What it is</p>",
     "shapes": {
         "Rule": {
@@ -29,6 +30,7 @@ MODEL = {
 }
 BARE = {
     "metadata": {"apiVersion": "2006-03-01"},
+    "clientContextParams": MODEL["clientContextParams"],
     "shapes": {"Rule": {"type": "structure", "members": {"documentation": {"shape": "Text"}}}},
 }
 

@@ -32,7 +32,10 @@ for source, path, result, _ in json.load(sys.stdin):
     read = gzip.open if path.endswith(".gz") else io.open
     with read(source, "rb") as file:
         model = json.loads(file.read().decode("utf-8"), object_pairs_hook=collections.OrderedDict)
-    text = json.dumps(bare(model), separators=(",", ":")).encode("ascii")
+    less = bare(model)
+    if "clientContextParams" in model:  # clients read these as they are
+        less["clientContextParams"] = model["clientContextParams"]
+    text = json.dumps(less, separators=(",", ":")).encode("ascii")
     with io.open(result, "wb") as file:
         if path.endswith(".gz"):
             with gzip.GzipFile("", "wb", 9, file, 0) as packed:
