@@ -163,7 +163,7 @@ def test_a_platform_that_the_base_lacks(runtime: Data, tmp_path: Path) -> None:
 def test_manifests_are_short_and_name_their_schema() -> None:
     for path in [*ROOT.glob("runtimes/*.yaml"), *ROOT.glob("runtimes/bases/*.yaml")]:
         lines = path.read_text().splitlines()
-        assert len(lines) <= 65, path
+        assert len(lines) <= 75, path
         assert lines[0].startswith("# yaml-language-server: $schema="), path
         assert (path.parent / lines[0].partition("=")[2]).is_file(), path
 
