@@ -261,3 +261,10 @@ def test_the_loader_script_above_runs() -> None:
     assert host.system() == "Linux"
     command = ["/bin/sh", "-c", LOADER.partition("\n")[2], "sh", "1", "2", "3", "-c", "print(1)"]
     assert subprocess.run(command, capture_output=True, check=True).stdout == b"1\n"
+
+
+def test_alike_files_are_converted_once_and_both_there(tmp_path: Path) -> None:
+    script = "import json, pathlib, sys\nfor a, _, b, _ in json.load(sys.stdin): pathlib.Path(b).write_bytes(b'made')"
+    files = {"one": file(b"x"), "other": file(b"x")}
+    made = interpreter(tmp_path, LOADER).convert(files, script, lambda path, entry: "same", "store")
+    assert made == {"one": b"made", "other": b"made"}

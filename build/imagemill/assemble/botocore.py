@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 
 from imagemill.assemble.pyc import NativePython
+from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
 
 _MODEL = re.compile(r".*/botocore/data/.*/(service-2|endpoint-rule-set-1)\.json(\.gz)?")
@@ -56,4 +57,6 @@ def without_descriptions(tree: Tree, native: NativePython) -> Tree:
         return digest.hexdigest()
 
     bare = native.convert(models, _DESCRIBE_LESS, name, "models")
+    if empty := [path for path, content in bare.items() if not content]:
+        raise AssembleError(f"nothing came of the model /{empty[0]}", "bring assemble/botocore.py up to date")
     return kept | {path: replace(models[path], content=content) for path, content in bare.items()}

@@ -92,9 +92,10 @@ class NativePython:
         folder = self.cache / store
         folder.mkdir(parents=True, exist_ok=True)
         with native.locked(self.cache / "lock"):  # what another process makes for another architecture is shared
-            missing = [path for path, file in names.items() if not (folder / file).exists()]
+            # files of one name are alike: one of them is enough, and its result can be moved but once
+            missing = {file: path for path, file in names.items() if not (folder / file).exists()}
             if missing:
-                self._convert([(files[path], path, names[path]) for path in missing], script, folder)
+                self._convert([(files[path], path, file) for file, path in missing.items()], script, folder)
         return {path: (folder / file).read_bytes() for path, file in names.items()}
 
     def refreeze(self, program: bytes, module: str, source: str) -> bytes:
