@@ -65,6 +65,7 @@ def cached(root: Path) -> None:
 
 
 PYTHON = {name for name in ALL if "python3.13" in name}
+PYTHONS = {name for name in ALL if "python3." in name}  # they share a client
 TRIXIE = {image.name for image in IMAGES if image.base.name == "debian-trixie"}
 BUILD = {name for name in TRIXIE if name.startswith("build-")}
 LOCK = "runtimes/lock/debian-trixie.json"
@@ -117,8 +118,8 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         set(),
     ),
     "the template of all": (append("templates/base.Dockerfile.j2", "STOPSIGNAL SIGTERM\n"), ALL, {"Dockerfile"}),
-    "a file of ours": (append("build/bootstraps/python/bootstrap.py", "\n"), PYTHON, {"language: files"}),
-    "its executable bit": (mode, PYTHON, {"language: files"}),
+    "a file of ours": (append("build/bootstraps/python/bootstrap.py", "\n"), PYTHONS, {"language: files"}),
+    "its executable bit": (mode, PYTHONS, {"language: files"}),
     "the init": (append("build/init/main.go", "\n"), ALL, {"init: sources"}),
     "a maker": (append("build/imagemill/assemble/deb.py", "\n"), ALL, {"builder", "engine embedded"}),
     "the engine": (append("build/imagemill/engine/embedded.py", "\n"), ALL, {"engine embedded"}),
