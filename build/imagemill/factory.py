@@ -269,8 +269,7 @@ def _builders(image: Image, lock: Lock, arch: str) -> tuple[locks.DebianPackage,
     """What a language is compiled with here, and for another architecture what is linked against there."""
     base, name, here = image.base.name, image.runtime.name, native().arch
     sets = [(one, of) for one in (base, f"{name}/source") for of in dict.fromkeys((here, arch))]
-    if arch != here:
-        sets.append((f"{name}/cross", here))
+    sets.append((f"{name}/cross", here))  # always: what was built for here builds for the others too
     return tuple(dict.fromkeys(package for one, of in sets for package in lock.inputs(one, of).debian))
 
 

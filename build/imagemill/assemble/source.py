@@ -77,9 +77,12 @@ class Builder:
 
         Raises AssembleError with the end of the log where the build fails, or cannot be begun.
         """
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with native.locked(self.cache / "lock"):  # two builds at once would take twice as long, and twice the room
-            return _read(self._built(platform))
+        kept = self.cache / self._key(platform)
+        if not kept.exists():
+            self.cache.mkdir(parents=True, exist_ok=True)
+            with native.locked(self.cache / "lock"):  # two builds at once would take twice as long, and twice the room
+                self._built(platform)
+        return _read(kept)
 
     def _built(self, platform: Platform) -> Path:
         kept = self.cache / self._key(platform)
