@@ -22,7 +22,7 @@ find $lang -name '*.so' -exec {tools}strip --strip-unneeded {{}} +
 {tools}strip $lang/bin/python{version}
 ln -s python3 $lang/bin/python
 rm -rf $lang/share $lang/lib/python{version}/test $lang/lib/python{version}/idlelib $lang/bin/idle*
-{python} -m compileall -q -j1 -s /build/out --invalidation-mode unchecked-hash $lang/lib || true
+{python} -B -m compileall -q -f -j1 -s /build/out --invalidation-mode unchecked-hash $lang/lib || true
 """
 
 _RUBY = """
