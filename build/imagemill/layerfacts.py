@@ -22,11 +22,11 @@ from imagemill.errors import LayoutError
 from imagemill.filetree import Entry, Slice
 from imagemill.tarwalk import walk
 
-FORMAT = 5
+FORMAT = 6
 # strings in the program: PY_VERSION, and the address in process.release.sourceUrl
 _VERSIONS = {
     "node": re.compile(rb"release/v(\d{1,3}\.\d{1,3}\.\d{1,3})/node-v"),
-    "python": re.compile(rb"\0(3\.\d{1,3}\.\d{1,3})\0"),
+    "python": re.compile(rb"\0([23]\.\d{1,3}\.\d{1,3})\0"),
 }
 _INTERPRETER = re.compile(r"(?:^|/)bin/(node|python)[0-9.]*$")
 MOST_ENTRIES = 1_000_000
