@@ -8,71 +8,31 @@ against and what `imagemill schema` writes out for editors.
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
-from imagemill.platforms import PLATFORMS, Platform
+from imagemill.keys import (
+    AbsPath,
+    DebianName,
+    Environment,
+    ImageName,
+    MinorVersion,
+    Mode,
+    Name,
+    PlatformName,
+    Platforms,
+    RelPath,
+    Sha256,
+    Tag,
+    Url,
+)
+from imagemill.platforms import Platform
 
 _STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=False)
-
-
-def _absolute_search_path(value: str) -> str:
-    for part in value.split(":"):
-        if not part.startswith("/"):
-            raise ValueError(f"search path entry {part!r} is relative; start each entry with '/'")
-    return value
-
-
-def _known_environment(env: Mapping[str, str]) -> Mapping[str, str]:
-    for key in ("PATH", "LD_LIBRARY_PATH"):
-        if key in env:
-            _absolute_search_path(env[key])
-    return env
-
-
-def _known_platforms(platforms: tuple[str, ...]) -> tuple[str, ...]:
-    for name in platforms:
-        if name not in PLATFORMS:
-            raise ValueError(f"unknown architecture {name!r}; use {', '.join(sorted(PLATFORMS))}")
-    if len(set(platforms)) != len(platforms):
-        raise ValueError("a platform is listed twice; list each once")
-    return platforms
-
-
-def _known_words(url: str) -> str:
-    words = ("version", "arch", "machine", "npm")
-    for word in re.findall(r"\{([^{}]*)\}", url):
-        if word not in words:
-            raise ValueError(f"{{{word}}} stands for nothing; use {', '.join(f'{{{one}}}' for one in words)}")
-    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", url)):
-        raise ValueError("a brace has no partner; write {version}")
-    return url
-
-
-def _known_platform(name: str) -> str:
-    return _known_platforms((name,))[0]
-
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")]
-AbsPath = Annotated[str, StringConstraints(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$")]
-RelPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@+-]+(/[A-Za-z0-9_.@+-]+)*$")]
-Mode = Annotated[str, StringConstraints(pattern=r"^[0-7]{4}$")]
-DebianName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-ImageName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"),
-]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-PlatformName = Annotated[str, AfterValidator(_known_platform)]
-Environment = Annotated[Mapping[EnvName, str], AfterValidator(_known_environment)]
-Platforms = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_platforms)]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -100,7 +60,7 @@ class PypiSet:
 
     into: AbsPath
     requirements: Annotated[tuple[str, ...], Field(min_length=1)]
-    python: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+    python: MinorVersion
     interpreter: AbsPath
     scripts: AbsPath | None = None
     """Where console scripts go; none are written when left out."""
@@ -136,9 +96,7 @@ class Download:
     """
 
     version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$")]
-    url: Annotated[
-        str, StringConstraints(pattern=r"^(https?://[^/@\s]+|debian:pool)/\S+$"), AfterValidator(_known_words)
-    ]
+    url: Url
     sha256: Sha256 | Mapping[PlatformName, Sha256] | None = None
     """What upstream publishes; for each platform where they differ. The lock is checked against it."""
 
@@ -189,7 +147,7 @@ class Source:
 
     recipe: Literal["cpython", "ruby"]
     download: Name
-    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+    version: MinorVersion
     packages: Annotated[tuple[DebianName, ...], Field(min_length=1)]
     """The compiler and the libraries with their headers, of the machine's architecture and of the image's."""
     cross: Mapping[PlatformName, tuple[DebianName, ...]] = field(default_factory=dict)
@@ -233,9 +191,9 @@ class Layer:
     """What of the layer is compiled from one of the downloads."""
     image: ImageName | None = None
     """An image of a registry that the layer stands on, by its tag; the lock pins its digests."""
-    python: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
+    python: MinorVersion | None = None
     """This layer holds CPython of this version at /var/lang: upstream's paths, and compiled .pyc files."""
-    ruby: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
+    ruby: MinorVersion | None = None
     """This layer holds Debian's Ruby of this version, or its headers, which go to /var/lang with upstream's paths."""
 
 
