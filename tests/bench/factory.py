@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+IMAGES = ("python3.13", "nodejs24.x", "provided.al2023")
 
 
 def seconds(argv: Sequence[str | Path], environ: dict[str, str] | None = None) -> float:
@@ -32,13 +33,14 @@ def median(argv: Sequence[str | Path], runs: int = 5) -> float:
 
 
 def clean_build(platform: str, folder: Path) -> float:
-    """Every layer and image of one platform, made from cached downloads in a fresh state and a fresh dist."""
+    """Run, build and serve images of some languages, made from cached downloads in a fresh state and a fresh dist."""
     state = folder / platform.replace("/", "-")
     state.mkdir()
     (state / "cache").symlink_to(ROOT / ".imagemill" / "cache")
     environ = {**os.environ, "IMAGEMILL_STATE": str(state)}
     mill = [sys.executable, "-m", "imagemill", "build", "--no-load", "--dist", str(state / "dist")]
-    spent = seconds([*mill, "--platform", platform], environ)
+    images = [f"{variant}{name}" for name in IMAGES for variant in ("", "build-", "serve-")]
+    spent = seconds([*mill, "--platform", platform, *images], environ)
     shutil.rmtree(state)
     return spent
 

@@ -43,11 +43,15 @@ def multiplied(root: Path, images: int) -> None:
     """A copy of the checkout at `root` with about this many images: three for each runtime."""
     for name in ("runtimes", "templates", "build"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    originals = sorted((root / "runtimes").glob("*.yaml"))
-    texts = [path.read_text() for path in originals]
     path = root / "runtimes" / "lock" / "debian-trixie.json"
     lock = json.loads(path.read_text())
-    for original in originals:
+    originals, texts = [], []
+    for original in sorted((root / "runtimes").glob("*.yaml")):
+        text = original.read_text()
+        # what stands by itself: the JDK that compiles Java's client is another runtime's
+        if original.stem in lock["sets"] and "jars:" not in text:
+            originals.append(original)
+            texts.append(text)
         original.unlink()
     for number in range(round(images / 3)):
         name, text = originals[number % len(originals)].stem, texts[number % len(originals)]
