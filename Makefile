@@ -79,7 +79,7 @@ distclean: clean ## remove everything that was made or downloaded in the checkou
 .PHONY: setup
 setup: .venv/images.stamp ## what `make images` needs, inside the checkout
 
-.venv/images.stamp: requirements/images.txt build/setup.sh
+.venv/images.stamp: requirements/images.txt build/setup.sh pyproject.toml
 	@bash build/setup.sh images
 	@touch $@
 

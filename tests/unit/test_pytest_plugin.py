@@ -32,6 +32,12 @@ def all_modules() -> None:
             importlib.import_module(module.name)
 
 
+@pytest.fixture(autouse=True)
+def _named_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin is named, whether or not the package that is installed here registers it too."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def layout(folder: Path, spoil: Tree | None = None, **settings: Any) -> Path:
     """A hand-made image, good but for what is laid over its tree and its configuration."""
     return good_layout(folder, IMAGE, AMD64, spoil, **settings)
