@@ -39,15 +39,16 @@ class Start:
 
 
 RUN_ENTRYPOINT = ("/var/rapid/init", "--bootstrap", "/var/runtime/bootstrap", "--enable-msg-logs")
+PYTHON = first("serve", "python")
 STARTS = {
-    "a folder, python": Start(first("serve", "python")),
+    "a folder, python": Start(PYTHON),
     "a folder, nodejs": Start(first("serve", "nodejs")),
     "a folder, in the run image": Start(first("run", "python")),
     # The entrypoint and the command of the function's own image.
-    "an image": Start(first("serve", "python"), ("/lambda-entrypoint.sh", "ends.who")),
+    "an image": Start(PYTHON, ("/lambda-entrypoint.sh", "ends.who")),
     "an image from the run image": Start(first("run", "nodejs"), (*RUN_ENTRYPOINT, "ends.who")),
     # samcli/local/docker/lambda_debug_settings.py
-    "debugged, python": Start(first("serve", "python"), ("/var/lang/bin/python3.13", "/var/runtime/bootstrap.py")),
+    "debugged, python": Start(PYTHON, (f"/var/lang/bin/{PYTHON.runtime.name}", "/var/runtime/bootstrap.py")),
     "debugged, nodejs": Start(
         first("serve", "nodejs"), ("/var/lang/bin/node", "--no-lazy", "--expose-gc", "/var/runtime/index.mjs")
     ),
