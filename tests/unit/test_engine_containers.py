@@ -181,11 +181,13 @@ def test_load(tmp_path: Path) -> None:
 
 def test_podman_pulls_layouts(tmp_path: Path) -> None:
     path = layout(tmp_path)
-    runner = containers.Podman(str(put(tmp_path, "podman", "[ $1 = tag ] || echo 0123")), {})
+    script = f"[ $1 = tag ] || {{ echo 0123; basename $PWD > '{tmp_path}/in'; }}"
+    runner = containers.Podman(str(put(tmp_path, "podman", script)), {"PATH": "/usr/bin:/bin"})
     runner.load({path: ["imagemill/lambda:a", "imagemill/lambda:b"]})
     assert told(tmp_path, "podman") == [
-        "pull", "--quiet", f"oci:{path}", "tag", "0123", "imagemill/lambda:a", "imagemill/lambda:b",
+        "pull", "--quiet", "oci:layout", "tag", "0123", "imagemill/lambda:a", "imagemill/lambda:b",
     ]  # fmt: skip
+    assert (tmp_path / "in").read_text().strip() == tmp_path.name
 
 
 def test_podman_loads_what_it_cannot_pull(tmp_path: Path) -> None:
