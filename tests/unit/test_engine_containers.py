@@ -179,24 +179,6 @@ def test_load(tmp_path: Path) -> None:
         assert {"manifest.json", "index.json", "oci-layout"} <= set(tar.getnames())
 
 
-def test_podman_pulls_layouts(tmp_path: Path) -> None:
-    path = layout(tmp_path)
-    script = f"[ $1 = tag ] || {{ echo 0123; basename $PWD > '{tmp_path}/in'; }}"
-    runner = containers.Podman(str(put(tmp_path, "podman", script)), {"PATH": "/usr/bin:/bin"})
-    runner.load({path: ["imagemill/lambda:a", "imagemill/lambda:b"]})
-    assert told(tmp_path, "podman") == [
-        "pull", "--quiet", "oci:layout", "tag", "0123", "imagemill/lambda:a", "imagemill/lambda:b",
-    ]  # fmt: skip
-    assert (tmp_path / "in").read_text().strip() == tmp_path.name
-
-
-def test_podman_loads_what_it_cannot_pull(tmp_path: Path) -> None:
-    path = put(tmp_path, "podman", f"[ $1 = load ] && cat > '{tmp_path}/loaded'")
-    containers.Podman(str(path), {}).load({layout(tmp_path): ["imagemill/lambda:a"]})
-    with tarfile.open(fileobj=io.BytesIO((tmp_path / "loaded").read_bytes())) as tar:
-        assert "index.json" not in tar.getnames()
-
-
 def test_nothing_to_load_asks_nobody(tmp_path: Path) -> None:
     docker(tmp_path, "exit 1").load({})
     assert not (tmp_path / "docker.args").exists()

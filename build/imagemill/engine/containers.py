@@ -134,16 +134,6 @@ class Podman(CommandLine):
     def _read_only_options(self) -> Sequence[str]:
         return ("--read-only", "--read-only-tmpfs=false")  # as docker: no writable /tmp unless asked for
 
-    def load(self, images: Mapping[Path, Sequence[str]]) -> None:
-        # podman goes through every byte of every image of an archive; of a layout it takes the layers that it lacks
-        for layout, names in images.items():
-            # the path becomes a name, in which not every letter may be: that of the last folder alone
-            pulled = self.call(["pull", "--quiet", f"oci:{layout.name}"], check=False, cwd=layout.parent)
-            if pulled.returncode == 0:
-                self.call(["tag", pulled.stdout.decode().split()[-1], *names])
-            else:  # a folder with another name, or media types that it reads in archives alone
-                super().load({layout: names})
-
     def remove(self, name: str) -> None:
         # docker's `rm` kills at once; podman's waits 10 s first for what ignores SIGTERM
         self.call(["kill", name], check=False)
