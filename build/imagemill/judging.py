@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -158,7 +159,7 @@ def _facts(paths: Paths) -> Path:
 def _locked(workshop: Workshop, image: Image, platform: Platform) -> Mapping[str, str] | None:
     """The packages that the lock has for an image; None where there is no lock, or it lacks the image."""
     try:
-        pins = lock.read(workshop.paths.root / "runtimes" / "lock" / f"{image.base.name}.json")
+        pins = lock.read(lock.path_of(workshop.paths.root, image.base.name))
         sets = [pins.inputs(name, platform.arch) for name in database_sets(image)]
     except LockError:
         return None
@@ -192,7 +193,8 @@ def _named(case: _Case) -> str:
 def _judge(job: tuple[_Case, Path, Path]) -> list[Finding]:
     """Judge an image in a process that does nothing else, and keeps what it has read of layers until its end."""
     case, folder, facts = job
-    return judge(case.layout, case.subject, layers=_layers(folder, facts), runner=case.container)
+    own = folder / str(os.getpid())  # tars go once their facts are known: not under another process's hands
+    return judge(case.layout, case.subject, layers=_layers(own, facts), runner=case.container)
 
 
 @cache
