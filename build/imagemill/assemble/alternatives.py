@@ -39,6 +39,7 @@ _MAVEN = {"/usr/bin/mvnDebug": "/usr/share/maven/bin/mvnDebug"}
 # source: the postinst of each package, Debian trixie and bullseye
 TABLE: Mapping[str, tuple[Alternative, ...]] = {
     "automake": (
+        _one("/usr/bin/automake", "/usr/bin/automake-1.19", 37, {"/usr/bin/aclocal": "/usr/bin/aclocal-1.19"}),
         _one("/usr/bin/automake", "/usr/bin/automake-1.17", 35, {"/usr/bin/aclocal": "/usr/bin/aclocal-1.17"}),
         _one("/usr/bin/automake", "/usr/bin/automake-1.16", 34, {"/usr/bin/aclocal": "/usr/bin/aclocal-1.16"}),
     ),

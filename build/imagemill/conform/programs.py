@@ -109,7 +109,7 @@ def libraries(view: View, subject: Subject) -> Iterator[Finding]:
             if (name, own) not in known:
                 places = [name] if "/" in name else [f"{folder}/{name}" for folder in (*own, *folders)]
                 known[name, own] = any(view.resolve(place) for place in places)
-            if not known[name, own] and not view.resolve(f"{here}/{name}"):
+            if not known[name, own] and not _beside(view, here, name, program):
                 problems.append(
                     Problem(
                         f"{name}, which /{key} needs",
@@ -170,6 +170,13 @@ def _promise(subject: Subject, tool: str) -> str:
         if tool in names:
             return f"{where}: {key}"
     return f"{subject.runtime_file}: build_tools"
+
+
+def _beside(view: View, folder: str, name: str, program: Elf) -> bool:
+    """Whether `name` is with its user in `folder`, or is what loads it: the JVM, in a folder below its libraries."""
+    if view.resolve(f"{folder}/{name}"):
+        return True
+    return not program.interpreter and any(view.resolve(f"{folder}/{below}/{name}") for below in ("server", "client"))
 
 
 def _executable(view: View, path: str) -> bool:
