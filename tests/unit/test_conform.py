@@ -376,9 +376,9 @@ def test_the_jvm_which_loads_a_library_is_what_it_needs(tmp_path: Path) -> None:
     jvm = {"var/lang/lib/server/libjvm.so": Entry("file", content=elf(AMD64))}
     image = make(subject())
     image.tree |= jvm | {"var/lang/lib/libjava.so": Entry("file", content=elf(AMD64, needed=["libjvm.so"]))}
-    assert failing(findings(tmp_path / "library", image, subject())) == set()
+    assert failing(findings(tmp_path, image, subject())) == set()
     image.tree |= {"var/lang/lib/tool": Entry("file", 0o755, content=program("libjvm.so"))}
-    assert failing(findings(tmp_path / "program", image, subject())) == {"programs.libraries"}
+    assert failing(findings(tmp_path, image, subject())) == {"programs.libraries"}
 
 
 def test_an_accepted_difference_is_told_with_its_reason(tmp_path: Path) -> None:
