@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +69,23 @@ def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str,
         print(f"not on {one['kind']}: {one['runtime']}: {one['reason']}")
 
 
-def built(results: Sequence[Result | Kept], images: Sequence[Image], dist: Path, runner: str) -> None:
-    """What a build did, for people, on stderr: where the images are, how long each took, and what to do now."""
+def built(
+    results: Sequence[Result | Kept], images: Sequence[Image], dist: Path, runner: str, seconds: float | None = None
+) -> None:
+    """What a build did, for people, on stderr: where the images are, how long each took, and what to do now.
+
+    With the seconds that it took, also how much all of them take on disk.
+    """
     lines = [("IMAGE", "TIME", "SIZE", "WHERE")]
     for result in results:
         sizes = "/".join(f"{built.size / 1e6:.0f}" for built in result.artifact.platforms.values())
         time = "unchanged" if result.reused else f"{result.seconds:.1f} s"
         lines.append((result.artifact.tags[-1], time, f"{sizes} MB", _shown(dist / result.artifact.name)))
     columns(lines, sys.stderr)
+    if results and seconds is not None:
+        sizes_of = {blob.name: blob.stat().st_size for r in results for blob in _blobs(dist / r.artifact.name)}
+        whole = f"{sum(sizes_of.values()) / 1e6:,.0f} MB, what they share counted once"
+        print(f"{len(results)} images, {whole}, in {seconds:.0f} s", file=sys.stderr)
     run = next((image for image in images if image.variant == "run"), None)
     if run is not None:
         example = run.runtime.example
@@ -85,6 +94,10 @@ def built(results: Sequence[Result | Kept], images: Sequence[Image], dist: Path,
         )
         note = "" if runner else "   (needs docker or podman: `make test` installs one)"
         print(f"run one: .venv/bin/{command}{note}", file=sys.stderr)
+
+
+def _blobs(layout: Path) -> Iterator[Path]:
+    return (layout / "blobs" / "sha256").iterdir()
 
 
 def with_tags(readme: str, catalog: Catalog) -> str:

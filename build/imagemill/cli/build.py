@@ -6,6 +6,7 @@ import datetime
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,7 @@ def build(
     with stoppable(), progress() as said:
         workshop = workshop_of(top, dist, said)
         chosen = images_named(catalog, images, which)
+        started = time.monotonic()
         failed = None
         try:
             results = workshop.build(
@@ -114,7 +116,11 @@ def build(
         click.echo(f"{result.artifact.tags[-1]}@{result.artifact.digest}")
     there = {result.artifact.name for result in results}
     show.built(
-        results, [image for image in chosen if image.name in there], workshop.dist.path, runner.name if runner else ""
+        results,
+        [image for image in chosen if image.name in there],
+        workshop.dist.path,
+        runner.name if runner else "",
+        time.monotonic() - started,
     )
     if failed is not None:
         raise failed
