@@ -17,6 +17,7 @@ from imagemill.judging import container, opened_layers
 from imagemill.oci import Descriptor, Layout
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
+from imagemill.recorder import Real
 from imagemill.references import Places, open_reference
 from imagemill.render import labels
 from imagemill.workshop import Workshop
@@ -41,12 +42,14 @@ class Terms:
     """What images are held against: `planned` are all there are, `chosen` what --as says (empty: to be guessed).
 
     `platforms` are the ones wanted, all when there are none; `now` is the time in seconds since 1970.
+    `real` is an environment that they are held against too.
     """
 
     planned: Sequence[Image]
     chosen: str
     platforms: Sequence[str]
     now: int
+    real: Real | None = None
 
 
 def appraise(
@@ -103,6 +106,7 @@ def _subject(name: str, config: Config, platform: Platform, terms: Terms, worksh
         now=terms.now,
         foreign=not ours,
         name=name,
+        against=terms.real,
     )
 
 

@@ -129,3 +129,9 @@ class MergeError(ImagemillError):
     """Outputs of shards that do not make whole images."""
 
     exit_code = 43
+
+
+class RecordError(ImagemillError):
+    """What should be the record of an environment is none."""
+
+    exit_code = 44

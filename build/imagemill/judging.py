@@ -22,12 +22,16 @@ from imagemill.fingerprint import database_sets
 from imagemill.oci import Layout
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
+from imagemill.recorder import Real
 from imagemill.render import labels
 from imagemill.reports import behaviours
 from imagemill.reports.summary import Judged, Report
 from imagemill.scratch import scratch
 from imagemill.verdicts import Verdicts
 from imagemill.workshop import Workshop, local_name
+
+_NOBODY = "54321:54321"  # a user and a group that no image knows
+_TEMPORARY = "/tmp"  # noqa: S108 - the container's
 
 
 @dataclass(frozen=True)
@@ -46,18 +50,20 @@ class _Container:
         env: Mapping[str, str],
         task_dir: Path | None,
         timeout: float,
+        hardened: bool,
     ) -> Completed:
         replaced, before = (entrypoint[0], list(entrypoint[1:])) if entrypoint else ("", [])
-        done = self.runner.run(
-            self.name,
-            args=[*before, *argv],
-            entrypoint=replaced,
-            env=env,
-            mounts=[containers.Mount(task_dir, "/var/task")] if task_dir else [],
-            platform=self.platform,
-            network="none",
-            timeout=timeout,
-        )
+        options: containers.Options = {
+            "args": [*before, *argv],
+            "entrypoint": replaced,
+            "env": env,
+            "mounts": [containers.Mount(task_dir, "/var/task")] if task_dir else [],
+            "platform": self.platform,
+            "network": "none",
+        }
+        if hardened:
+            options |= {"read_only": True, "tmpfs": [_TEMPORARY], "capabilities": "none", "user": _NOBODY}
+        done = self.runner.run(self.name, timeout=timeout, **options)
         return Completed(done.stdout, done.stderr, done.code)
 
 
@@ -80,12 +86,14 @@ def examine(
     now: int,
     verdicts: Verdicts | None = None,
     jobs: int = 1,
+    real: Real | None = None,
 ) -> Report:
     """Judge the built artifacts of these images, `jobs` at once.
 
     Both in seconds since 1970: `time` is what the report says, `now` what certificates must be valid at.
     What `verdicts` have of the same bytes is taken from there. Without a runner, or where it cannot run a platform, the
-    checks that need one say that they were skipped. Raises SelectionError for an image that was not built.
+    checks that need one say that they were skipped. `real` is an environment that each image is held against too.
+    Raises SelectionError for an image that was not built.
     """
     record = workshop.dist.read()
     judged: list[Judged] = []
@@ -110,6 +118,7 @@ def examine(
             if known is None:
                 container = contained(workshop, engine, artifact, platform) if engine else None
                 held = subject(workshop, image, platform, _created(layout), now)
+                held = replace(held, against=real)
                 cases[number] = _Case(layout, held, container)
             found.append(known or [])
             judged.append(replace(about, cached=known is not None))

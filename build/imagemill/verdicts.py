@@ -73,7 +73,7 @@ class Verdicts:
     @cached_property
     def _judges(self) -> str:
         """Hash of what judges: this program with its facts, and the functions that images are tried with."""
-        files = [path for suffix in ("*.py", "*.yaml") for path in self.package.rglob(suffix)]
+        files = [path for path in self.package.rglob("*") if path.suffix != ".pyc"]
         examples = [path for path in (self.root / "examples").rglob("*") if path.is_file()]
         return hashed([_contents(self.package, files), _contents(self.root, examples)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -11,11 +12,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import pytest
 from stage import DURATION, IMAGES, ROOT, Loaded, lambda_client, listening
 
+from imagemill import recorder
 from imagemill.assemble import tarball
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import Context, containers, embedded
@@ -315,3 +318,35 @@ def test_an_image_that_lost_its_name_is_removed(
     ).stdout
     assert not any(digest in listed for digest in seen[0])
     assert any(digest in listed for digest in seen[1])
+
+
+@pytest.mark.parametrize(
+    ("image", "family"),
+    [
+        pytest.param(image, family, id=f"{family}-in-{label(image)}")
+        for family in recorder.FUNCTIONS
+        for image in RUN
+        if image.runtime.family == family and image.runtime.name not in ("python2.7", "nodejs4.3", "nodejs6.10")
+    ],
+)
+def test_the_recording_functions_record(
+    image: Image, family: str, runner: containers.Runner, loaded: Loaded, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(recorder.function(family))) as archive:
+        for info in archive.infolist():
+            (tmp_path / info.filename).write_bytes(archive.read(info))
+            (tmp_path / info.filename).chmod(info.external_attr >> 16)
+    tmp_path.chmod(0o755)
+    done = runner.run(
+        loaded(image),
+        args=[recorder.FUNCTIONS[family][1], "{}"],
+        mounts=[containers.Mount(tmp_path, "/var/task")],
+        network="none",
+        timeout=DURATION,
+    )
+    assert done.code == 0, done.stderr.decode()
+    record = recorder.parse(done.stdout.decode().splitlines()[-1], label(image))
+    assert (record.uid, record.cwd, record.writable) == (993, "/var/task", ("/tmp",))
+    assert record.environment["LAMBDA_TASK_ROOT"] == "/var/task"
+    if family != "provided":
+        assert image.runtime.name.removeprefix(family).startswith(record.language["version"].split(".")[0])

@@ -117,8 +117,9 @@ class Engine:
         words = [options["entrypoint"]] if options["entrypoint"] else None
         mounts = [mount.source for mount in options["mounts"]]
         done = self.answers(
-            options["args"], entrypoint=words, env={}, task_dir=mounts[0] if mounts else None, timeout=1
-        )
+            options["args"], entrypoint=words, env={}, task_dir=mounts[0] if mounts else None, timeout=1,
+            hardened=options.get("read_only", False),
+        )  # fmt: skip
         return Completed(done.stdout, done.stderr, done.code)
 
 

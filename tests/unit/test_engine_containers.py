@@ -86,12 +86,15 @@ def test_run_command(tmp_path: Path) -> None:
         hosts={"sandbox.localdomain": "127.0.0.1"},
         user="993:990",
         read_only=True,
+        capabilities="none",
+        tmpfs=["/tmp"],
         publish=["9001:9001"],
     )
     assert argv == [
         f"{tmp_path}/docker",
         *("run", "--pull", "never", "--rm", "--interactive", "--platform", "linux/arm64"),
         *("--network", "none", "--user", "993:990", "--entrypoint", "/bin/sh", "--read-only"),
+        *("--cap-drop", "ALL", "--tmpfs", "/tmp:rw,mode=1777"),
         *("--publish", "9001:9001", "--add-host", "sandbox.localdomain:127.0.0.1", "--env", "A=b c"),
         *("--mount", "type=bind,source=/my code,target=/var/task,readonly"),
         *("--mount", "type=bind,source=/o,target=/opt", "--security-opt", "label=disable"),

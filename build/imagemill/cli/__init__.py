@@ -13,6 +13,7 @@ from imagemill.cli import build as building
 from imagemill.cli import diff as differing
 from imagemill.cli import dist as dists
 from imagemill.cli import plan as planning
+from imagemill.cli import record as recording
 from imagemill.cli import reports as reporting
 from imagemill.cli import reproduce as reproducing
 from imagemill.errors import ImagemillError
@@ -49,7 +50,7 @@ for command in (
     reproducing.reproduce,
     *(building.build, dists.merge, dists.prune),
     *(images.context, images.conform, images.run),
-    *(reporting.report, differing.diff),
+    *(reporting.report, differing.diff, recording.record),
     *(bake.bake, bake.export),
 ):
     main.add_command(command)

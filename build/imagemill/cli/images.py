@@ -57,6 +57,10 @@ def context(root: Path | None, images: Sequence[str], which: str, platforms: Seq
     "--as", "chosen", default="", metavar="RUNTIME/VARIANT",
     help="What to hold images against that were not made here, as python3.13/serve; guessed when left out.",
 )  # fmt: skip
+@click.option(
+    "--against", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FACTS.JSON",
+    help="Hold images against this record of a real environment too; see `imagemill record`.",
+)  # fmt: skip
 @click.option("--no-run", is_flag=True, help="Only what needs no container.")
 @click.option("--no-cache", is_flag=True, help="Judge again what was judged today and has not changed since.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many images at once; default: as this machine allows.")
@@ -69,6 +73,7 @@ def conform(
     which: str,
     platforms: Sequence[str],
     chosen: str,
+    against: Path | None,
     no_run: bool,
     no_cache: bool,
     jobs: int | None,
@@ -84,7 +89,7 @@ def conform(
     A table goes to stderr. What the tests of the images have left in dist of how functions behave in these very images
     (behaviours.json) becomes part of the report.
     """
-    from imagemill import judging, limits, reports
+    from imagemill import judging, limits, recorder, reports
     from imagemill.builder import source_date_epoch
     from imagemill.cli.references import appraised, parted
     from imagemill.engine import containers
@@ -93,6 +98,7 @@ def conform(
 
     top = checkout(root)
     catalog = catalog_of(top)
+    real = recorder.load(against) if against else None
     with progress() as said:
         epoch, now = source_date_epoch(os.environ), int(time.time())
         runner = None if no_run else containers.find(dict(os.environ))  # a plain one goes to other processes
@@ -105,10 +111,13 @@ def conform(
             runner,
             time=now if epoch is None else epoch,
             now=now,
-            verdicts=None if no_cache else Verdicts(state_of(top) / "conform", Path(judging.__file__).parent, top, now),
+            verdicts=None
+            if no_cache or real
+            else Verdicts(state_of(top) / "conform", Path(judging.__file__).parent, top, now),
             jobs=limits.read().jobs(jobs or 0),
+            real=real,
         )
-        for one in appraised(others, catalog, chosen, platform_names(platforms), workshop, runner):
+        for one in appraised(others, catalog, chosen, platform_names(platforms), workshop, runner, real):
             judged = reports.Judged(one.name, one.platform, one.digest, one.size, one.layers)
             found = replace(found, findings=(*found.findings, *one.findings), images=(*found.images, judged))
     write(found, wanted)

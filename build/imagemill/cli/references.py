@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imagemill.appraise import Appraised
     from imagemill.engine.containers import Runner
     from imagemill.load import Catalog
+    from imagemill.recorder import Real
     from imagemill.references import Name
     from imagemill.workshop import Workshop
 
@@ -39,8 +40,9 @@ def appraised(
     platforms: Sequence[str],
     workshop: Workshop,
     runner: Runner | None,
+    real: Real | None,
 ) -> list[Appraised]:
-    """Judge what these references lead to; `chosen` is what --as says.
+    """Judge what these references lead to; `chosen` is what --as says, `real` what --against does.
 
     The local engine is looked in even where nothing is run.
     """
@@ -62,7 +64,7 @@ def appraised(
     def login(name: Name) -> str:
         return dockerconfig.login(os.environ, home, name.host, name.path, helper)
 
-    terms = Terms(plan(catalog), chosen, platforms, int(time.time()))
+    terms = Terms(plan(catalog), chosen, platforms, int(time.time()), real)
     with scratch(workshop.paths.state) as folder:
         places = Places(
             folder,

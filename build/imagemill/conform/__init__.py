@@ -11,10 +11,12 @@ from pathlib import Path
 
 from imagemill.conform import (
     accepted,
+    against,
     configuration,
     content,
     environment,
     files,
+    inside,
     paths,
     programs,
     running,
@@ -69,10 +71,24 @@ STATIC: tuple[Check, ...] = (
 )
 """Checks that read the image."""
 
-DYNAMIC: tuple[Check, ...] = (running.commands, running.example)
+DYNAMIC: tuple[Check, ...] = (
+    running.commands,
+    running.example,
+    inside.answers,
+    inside.hardened,
+    inside.user,
+    inside.environment,
+    inside.process,
+    inside.writable,
+    inside.place,
+    inside.measures,
+)
 """Checks that run it; on a view that cannot, they say that they were skipped."""
 
 CHECKS = STATIC + DYNAMIC
+
+TELLING = frozenset({inside.measures})
+"""Checks that no image fails: they tell what was measured."""
 
 OURS = frozenset({configuration.labels, configuration.lock, paths.planned, system.locked, files.times})
 """Checks that only hold for images made from these manifests."""
@@ -82,6 +98,7 @@ __all__ = [
     "DYNAMIC",
     "OURS",
     "STATIC",
+    "TELLING",
     "Check",
     "Completed",
     "Config",
@@ -100,7 +117,7 @@ __all__ = [
 def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Hold `view` against `subject`: the findings of all checks, in their order, accepted differences among them."""
     found: list[Finding] = []
-    for check in checks:
+    for check in (*checks, *((against.record,) if subject.against else ())):
         if subject.foreign and check in OURS:
             name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}".replace("_", "-")
             found.append(

@@ -116,6 +116,14 @@ class PatternFact(Fact):
     pattern: str
 
 
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class NumberFact(Fact):
+    """How many there may be of something."""
+
+    name: str
+    value: int
+
+
 @dataclass(frozen=True, config=_STRICT)
 class EnvironmentFacts:
     """facts/environment.yaml."""
@@ -149,6 +157,10 @@ class InvokeFacts:
 
     sources: Mapping[str, str]
     log_lines: tuple[PatternFact, ...]
+    present: tuple[NamesFact, ...]
+    hidden: tuple[GlobsFact, ...]
+    writable: tuple[NamesFact, ...]
+    limits: tuple[NumberFact, ...]
 
 
 def about(image: Image, facts: Iterable[_AnyFact]) -> list[_AnyFact]:

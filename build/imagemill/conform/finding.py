@@ -9,6 +9,7 @@ from typing import Literal
 
 from imagemill.plan import Image
 from imagemill.platforms import Platform
+from imagemill.recorder import Real
 
 MOST = 50
 """Problems of one check that are told one by one."""
@@ -42,7 +43,7 @@ class Subject:
     that no file may be younger than; `examples` is the directory that the manifests' examples are in. `packages`
     are the lock's, name to version; None where there is no lock to hold the image against. `now` is the time of
     the judgement, where it is not `epoch`. A `foreign` image was not made from these manifests: what only holds
-    for those that were is not asked of it.
+    for those that were is not asked of it. `against` is a real environment that it is held against too.
     """
 
     image: Image
@@ -54,6 +55,7 @@ class Subject:
     now: int | None = None
     foreign: bool = False
     name: str = ""
+    against: Real | None = None
 
     @property
     def called(self) -> str:
@@ -101,3 +103,8 @@ def verdict(
 def skipped(subject: Subject, check: str, reason: str, *, source: str, remedy: str = "") -> Finding:
     """The finding of a check that could not be held, and why."""
     return Finding(subject.called, str(subject.platform), check, "skip", "", reason, source, remedy)
+
+
+def inapplicable(subject: Subject, check: str, reason: str, *, source: str) -> Finding:
+    """The finding of a check that has nothing to hold in an image of this kind, and why."""
+    return Finding(subject.called, str(subject.platform), check, "pass", "nothing of the kind", reason, source)

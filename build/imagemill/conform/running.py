@@ -7,42 +7,33 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from imagemill.conform import facts
-from imagemill.conform.finding import Finding, Problem, Subject, skipped, verdict
+from imagemill.conform import facts, session
+from imagemill.conform.finding import Finding, Problem, Subject, inapplicable, skipped, verdict
 from imagemill.conform.view import Completed, View
 from imagemill.errors import EngineError
-from imagemill.manifest import ToolCheck
 
-_TIMEOUT = 180.0  # seconds; what takes one natively takes tens under emulation
-_MARK = "@@imagemill"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_NO_RUNNER = "nothing here runs this image"
-_SET_UP = "have docker or podman, and for another architecture qemu-user"
 
 
 def commands(view: View, subject: Subject) -> Iterator[Finding]:
-    """Each command of the manifest ends with 0 and prints what it should; all of them in one container."""
+    """Each command of the manifest ends with 0 and prints what it should."""
     name = "running.commands"
-    image = subject.image
-    checks = [(f"{subject.runtime_file}: checks", check) for check in image.runtime.checks]
-    if image.variant == "build":
-        checks += [(f"{subject.runtime_file}: build_checks", check) for check in image.runtime.build_checks]
-    source = "; ".join(dict.fromkeys(origin for origin, _ in checks)) or f"{subject.runtime_file}: checks"
+    checks = session.commands(subject)
+    source = f"{subject.runtime_file}: checks" + ("; build_checks" if subject.image.variant == "build" else "")
     if not view.can_run:
-        yield skipped(subject, name, _NO_RUNNER, source=source, remedy=_SET_UP)
+        yield skipped(subject, name, session.NO_RUNNER, source=source, remedy=session.SET_UP)
         return
-    problems = []
-    outputs = _outputs(view, [check for _, check in checks]) if checks else []
-    for (origin, check), (code, output) in zip(checks, outputs, strict=True):
-        if code != "0" or check.contains not in output:
-            problems.append(
-                Problem(
-                    f"{check.run!r} prints {check.contains!r}",
-                    f"ends with {code}: {output.strip()[-200:]}",
-                    origin,
-                    "run it in the image by hand; correct the image or the manifest",
-                )
-            )
+    said = session.held(view, subject)
+    problems = [
+        Problem(
+            f"{check.run!r} prints {check.contains!r}",
+            f"ends with {said[check.run].code}: {said[check.run].text.strip()[-200:]}",
+            source,
+            "run it in the image by hand; correct the image or the manifest",
+        )
+        for check in checks
+        if said[check.run].code != "0" or check.contains not in said[check.run].text
+    ]
     yield from verdict(
         subject,
         name,
@@ -59,11 +50,11 @@ def example(view: View, subject: Subject) -> Iterator[Finding]:
     function = subject.image.runtime.example
     source = f"{subject.runtime_file}: example"
     if subject.image.variant != "run":
-        yield skipped(subject, name, f"{subject.image.variant} images take no function and event", source=source)
+        yield inapplicable(subject, name, f"{subject.image.variant} images take no function and event", source=source)
         return
     if not view.can_run or subject.examples is None:
-        reason = _NO_RUNNER if not view.can_run else "no directory of examples is given"
-        yield skipped(subject, name, reason, source=source, remedy=_SET_UP if not view.can_run else "")
+        reason = session.NO_RUNNER if not view.can_run else "no directory of examples is given"
+        yield skipped(subject, name, reason, source=source, remedy=session.SET_UP if not view.can_run else "")
         return
     task_dir = subject.examples / function.directory
     if not task_dir.is_dir():  # the compiled form of an example, which no checkout holds
@@ -98,23 +89,12 @@ def _wrong_with(done: Completed, subject: Subject, source: str) -> Iterator[Prob
                 yield Problem(f"{fact.pattern} on stderr", errors.strip()[-300:], fact.source, remedy)
 
 
-def _outputs(view: View, checks: Sequence[ToolCheck]) -> list[tuple[str, str]]:
-    """Exit code (a word) and output of each command, run one after the other in one shell."""
-    script = "".join(f"( {check.run} ) </dev/null 2>&1; printf '\\n{_MARK} %s\\n' \"$?\"\n" for check in checks)
-    done = _run(view, ["-c", script], entrypoint=["/bin/sh"])
-    text = done.stdout.decode("utf-8", "replace")
-    found = re.findall(rf"(.*?)\n{_MARK} (\d+)\n", text, flags=re.DOTALL)
-    rows = [(code, output) for output, code in found]
-    missing = f"the shell ended with {done.code} before: {done.stderr.decode('utf-8', 'replace').strip()[-300:]}"
-    return (rows + [("no exit code", missing)] * len(checks))[: len(checks)]
-
-
 def _run(
     view: View, argv: Sequence[str], *, entrypoint: Sequence[str] | None = None, task_dir: Path | None = None
 ) -> Completed:
     """Run a container; one that the engine cannot run is one that failed."""
     try:
-        return view.run(argv, entrypoint=entrypoint, task_dir=task_dir, timeout=_TIMEOUT)
+        return view.run(argv, entrypoint=entrypoint, task_dir=task_dir, timeout=session.TIMEOUT)
     except EngineError as error:
         return Completed(b"", str(error).encode(), 125)  # docker's and podman's code for it
 

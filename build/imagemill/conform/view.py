@@ -45,7 +45,8 @@ class Runner(Protocol):
     """Runs one container of the image and waits for it.
 
     `argv` is the command, `entrypoint` replaces the image's unless it is None, `env` is added to the image's,
-    `task_dir` is mounted read-only at /var/task, `timeout` is in seconds. Raises EngineError when the
+    `task_dir` is mounted read-only at /var/task, `timeout` is in seconds. A `hardened` container has a read-only root
+    with a /tmp of its own, no capabilities, and a user that the image does not know. Raises EngineError when the
     container cannot be started or takes too long.
     """
 
@@ -57,6 +58,7 @@ class Runner(Protocol):
         env: Mapping[str, str],
         task_dir: Path | None,
         timeout: float,
+        hardened: bool,
     ) -> Completed:
         """Run it."""
         ...
@@ -162,8 +164,9 @@ class View(Protocol):
         env: Mapping[str, str] = _NO_VARIABLES,
         task_dir: Path | None = None,
         timeout: float = 60,
+        hardened: bool = False,
     ) -> Completed:
-        """Run a container; see Runner."""
+        """Run a container; see Runner. What was run once in the same way is not run again."""
         ...
 
 
@@ -180,6 +183,7 @@ class LayoutView:
         self._runner = runner
         self._walked: list[tuple[str, Entry]] | None = None
         self._programs: list[tuple[str, Elf]] | None = None
+        self._ran: dict[tuple[object, ...], Completed] = {}
         self._by_file: dict[Path, LayerFacts] = {}
         for layer in layers:  # all entries of a layer point into one file
             file = next((e.content.file for _, e in layer.entries if isinstance(e.content, Slice)), None)
@@ -257,11 +261,17 @@ class LayoutView:
         env: Mapping[str, str] = _NO_VARIABLES,
         task_dir: Path | None = None,
         timeout: float = 60,
+        hardened: bool = False,
     ) -> Completed:
         """See View."""
         if self._runner is None:
             raise ValueError("this view cannot run; ask can_run first")
-        return self._runner(argv, entrypoint=entrypoint, env=env, task_dir=task_dir, timeout=timeout)
+        key = (tuple(argv), tuple(entrypoint or ()), tuple(env.items()), task_dir, hardened)
+        if key not in self._ran:
+            self._ran[key] = self._runner(
+                argv, entrypoint=entrypoint, env=env, task_dir=task_dir, timeout=timeout, hardened=hardened
+            )
+        return self._ran[key]
 
 
 def open_layout(path: Path, platform: Platform, layers: Layers, runner: Runner | None = None) -> LayoutView:

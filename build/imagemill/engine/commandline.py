@@ -150,6 +150,10 @@ class CommandLine(ABC):
                 argv += [f"--{key}", str(options[key])]
         if options.get("read_only"):
             argv += self._read_only_options
+        if options.get("capabilities") == "none":
+            argv += ["--cap-drop", "ALL"]
+        for folder in options.get("tmpfs", ()):
+            argv += ["--tmpfs", f"{folder}:rw,mode=1777"]
         for port in options.get("publish", ()):
             argv += ["--publish", port]
         for host, address in options.get("hosts", {}).items():

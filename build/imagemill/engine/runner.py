@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypedDict, Unpack
+from typing import Literal, Protocol, TypedDict, Unpack
 
 from imagemill.errors import EngineError
 from imagemill.platforms import Platform
@@ -57,6 +57,8 @@ class Options(TypedDict, total=False):
     hosts: Mapping[str, str]  # names that the container resolves to these addresses
     user: str
     read_only: bool
+    capabilities: Literal["none"]  # otherwise the engine's default ones
+    tmpfs: Sequence[str]  # folders in memory, for everybody
     publish: Sequence[str]  # as docker spells it: "9001:9001", or "127.0.0.1::9001" for any free port
 
 
