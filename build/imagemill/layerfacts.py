@@ -22,13 +22,14 @@ from imagemill.errors import LayoutError
 from imagemill.filetree import Entry, Slice
 from imagemill.tarwalk import walk
 
-FORMAT = 6
-# strings in the program: PY_VERSION, and the address in process.release.sourceUrl
+FORMAT = 7
+# strings in the program: PY_VERSION, the address in process.release.sourceUrl, JDK_VERSION of Java 8
 _VERSIONS = {
     "node": re.compile(rb"release/v(\d{1,3}\.\d{1,3}\.\d{1,3})/node-v"),
+    "libjava": re.compile(rb"\b1\.(8\.0)_\d"),
     "python": re.compile(rb"\0([23]\.\d{1,3}\.\d{1,3})\0"),
 }
-_INTERPRETER = re.compile(r"(?:^|/)bin/(node|python)[0-9.]*$")
+_INTERPRETER = re.compile(r"(?:^|/)(?:bin/(node|python)[0-9.]*|lib/\w+/(libjava)\.so)$")
 MOST_ENTRIES = 1_000_000
 """Entries of one layer beyond which it is refused: 20 times the largest build image."""
 
@@ -72,7 +73,7 @@ def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
         if program is not None:
             programs[begin] = program
             name = _INTERPRETER.search(path)
-            said = _VERSIONS[name[1]].search(data, begin, end) if name else None
+            said = _VERSIONS[name[1] or name[2]].search(data, begin, end) if name else None
             if said is not None:
                 versions[begin] = said[1].decode()
         elif 0 < content.size <= leaks.LONGEST:

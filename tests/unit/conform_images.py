@@ -136,6 +136,13 @@ def good_tree(image: Image, platform: Platform) -> Tree:
         said = f"\0{whole}\0" if image.runtime.family == "python" else f"release/v{whole}/node-v"
         path = f"var/lang/bin/python{number}" if image.runtime.family == "python" else "var/lang/bin/node"
         tree[path] = Entry("file", 0o755, content=elf(platform, platform.loader, ["libc.so.6"], text=said.encode()))
+    release = image.runtime.name.removeprefix(image.runtime.family).removeprefix("core").removesuffix(".al2")
+    if image.runtime.family == "java":
+        tree["var/lang/release"] = Entry("file", content=f'IMPLEMENTOR="D"\nJAVA_VERSION="{release}.0.1"\n'.encode())
+    elif image.runtime.family == "ruby":
+        tree[f"var/lang/lib/ruby/{release}.0/set.rb"] = Entry("file", content=b"")
+    elif image.runtime.family == "dotnet":
+        tree[f"var/lang/bin/shared/Microsoft.NETCore.App/{release}.9/a.dll"] = Entry("file", content=b"")
     for accepted in image.runtime.accepted:  # they fail when they are gone
         if accepted.check == "content.bytecode" and image.variant in accepted.variants:
             path, _, version = accepted.found.replace("*", "x").partition(": for Python 3.")

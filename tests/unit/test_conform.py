@@ -421,6 +421,58 @@ def test_the_jvm_which_loads_a_library_is_what_it_needs(tmp_path: Path) -> None:
     assert failing(findings(tmp_path, image, subject())) == {"programs.libraries"}
 
 
+VERSIONS: dict[str, tuple[str, str, Tree, str]] = {
+    "Ruby": ("ruby3.3", "var/lang/lib/ruby", {"var/lang/lib/ruby/3.4.0/set.rb": Entry("file", content=b"")}, "3.4.0"),
+    "no Ruby": ("ruby3.3", "var/lang/lib/ruby", {}, "nothing"),
+    "Java": (
+        "java21",
+        "var/lang/release",
+        {"var/lang/release": Entry("file", content=b'JAVA_VERSION="1.8.0_5"\n')},
+        "8.0_5",
+    ),
+    "Java that does not say": (
+        "java21",
+        "var/lang/release",
+        {"var/lang/release": Entry("file", content=b"A=b")},
+        "no version in it",
+    ),
+    "no Java": ("java21", "var/lang/release", {}, "nothing"),
+    "Java 8 that is 21": (
+        "java8.al2",
+        "var/lang/release",
+        {"var/lang/lib/amd64/libjava.so": Entry("file", content=elf(AMD64, text=b"\x0021.0.1\0"))},
+        "no version in it",
+    ),
+    ".NET": (
+        "dotnetcore3.1",
+        "var/lang/bin/shared",
+        {"var/lang/bin/shared/Microsoft.NETCore.App/5.0.1/a": Entry("file", content=b"")},
+        "5.0.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VERSIONS)
+def test_another_version_of_a_language_is_found(case: str, tmp_path: Path) -> None:
+    runtime, gone, tree, version = VERSIONS[case]
+    about = subject(f"{runtime}-debian")
+    image = make(about)
+    for path in [path for path in image.tree if f"{path}/".startswith(f"{gone}/")]:
+        del image.tree[path]
+    image.tree |= tree
+    [found] = [f for f in findings(tmp_path, image, about) if f.check == "programs.language"]
+    assert found.status == "fail" and found.found.endswith(version)
+
+
+def test_java_8_says_its_version_in_a_library(tmp_path: Path) -> None:
+    about = subject("java8.al2-debian")
+    image = make(about)
+    del image.tree["var/lang/release"]
+    image.tree["var/lang/lib/amd64/libjava.so"] = Entry("file", content=elf(AMD64, text=b"\x001.8.0_504\0"))
+    [found] = [f for f in findings(tmp_path, image, about) if f.check == "programs.language"]
+    assert (found.status, found.found) == ("pass", "8.0")
+
+
 def test_an_accepted_difference_is_told_with_its_reason(tmp_path: Path) -> None:
     found = {finding.check: finding for finding in findings(tmp_path, make(subject()), subject())}
     told = found["system.release"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 
 from imagemill.conform import facts
-from imagemill.conform.finding import Finding, Problem, Subject, verdict
+from imagemill.conform.finding import Finding, Problem, Subject, inapplicable, verdict
 from imagemill.conform.view import View
 from imagemill.elf import Elf
 from imagemill.platforms import PLATFORMS
@@ -129,24 +130,64 @@ def libraries(view: View, subject: Subject) -> Iterator[Finding]:
 
 
 def language(view: View, subject: Subject) -> Iterator[Finding]:
-    """The interpreter in /var/lang is of the version that the runtime's name promises."""
+    """What is in /var/lang is of the version that the runtime's name promises."""
     runtime = subject.image.runtime
-    promised = runtime.name.removeprefix(runtime.family).removesuffix(".x")
-    paths = {"python": f"/var/lang/bin/python{promised}", "nodejs": "/var/lang/bin/node"}
     source = f"{subject.runtime_file}: name"
-    path = paths.get(runtime.family)
-    if path is None:
-        return verdict(
-            subject, "programs.language", [], expected="anything", found="no interpreter to look at", source=source
-        )
-    key = view.resolve(path)
-    entry = view.stat(key) if key else None
-    version = view.version(entry) if entry else ""
+    promised = runtime.name.removeprefix(runtime.family).removeprefix("core").removesuffix(".x").removesuffix(".al2")
+    if runtime.family not in _STATED:
+        yield inapplicable(subject, "programs.language", f"{runtime.family} has no interpreter", source=source)
+        return
+    path, version = _STATED[runtime.family](view, promised)
     problems = []
     if not f"{version}.".startswith(f"{promised}."):
-        found = f"{path}: {version or ('no version in it' if entry else 'nothing')}"
+        found = f"{path}: {version or ('no version in it' if view.resolve(path) else 'nothing')}"
         problems.append(Problem(f"{path}: {promised}", found, source, "have another version in the layer"))
-    return verdict(subject, "programs.language", problems, expected=f"{path}: {promised}", found=version, source=source)
+    yield from verdict(
+        subject, "programs.language", problems, expected=f"{path}: {promised}", found=version, source=source
+    )
+
+
+def _in_program(path: str) -> Callable[[View, str], tuple[str, str]]:
+    """The version that a program has in it; its path may depend on the version."""
+
+    def stated(view: View, promised: str) -> tuple[str, str]:
+        place = path.format(promised)
+        key = view.resolve(place)
+        entry = view.stat(key) if key else None
+        return place, view.version(entry) if entry else ""
+
+    return stated
+
+
+def _in_folder(path: str) -> Callable[[View, str], tuple[str, str]]:
+    """The version that a folder in `path` is called by, the newest of them."""
+
+    def stated(view: View, _: str) -> tuple[str, str]:
+        below = f"{path[1:]}/"
+        names = {key.removeprefix(below).partition("/")[0] for key, _ in view.walk() if key.startswith(below)}
+        return path, max((name for name in names if name[0].isdigit()), default="")
+
+    return stated
+
+
+def _in_release(view: View, promised: str) -> tuple[str, str]:
+    """The version in the file `release` of a Java, which Debian's Java 8 has in a library only."""
+    path = "/var/lang/release"
+    if view.resolve(path):
+        found = re.search(r'^JAVA_VERSION="([^"]+)"', view.read(path).decode("utf-8", "replace"), re.MULTILINE)
+        return path, found[1].removeprefix("1.") if found else ""
+    library = next((f"/{key}" for key, _ in view.programs() if re.fullmatch("var/lang/lib/.*/libjava.so", key)), path)
+    return _in_program(library)(view, promised)
+
+
+_STATED: Mapping[str, Callable[[View, str], tuple[str, str]]] = {
+    "python": _in_program("/var/lang/bin/python{}"),
+    "nodejs": _in_program("/var/lang/bin/node"),
+    "ruby": _in_folder("/var/lang/lib/ruby"),
+    "java": _in_release,
+    "dotnet": _in_folder("/var/lang/bin/shared/Microsoft.NETCore.App"),
+}
+"""Family -> where a version is stated, and which; of it, its beginning is what the runtime's name promises."""
 
 
 def _search(view: View) -> Iterator[str]:
