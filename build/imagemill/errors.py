@@ -26,6 +26,10 @@ class ImagemillError(Exception):
         return f"{self.message}\n  {self.remedy}" if self.remedy else self.message
 
 
+class CheckoutError(ImagemillError):
+    """A folder that is in no checkout of imagemill."""
+
+
 class ManifestError(ImagemillError):
     """One or more mistakes in manifests; all of them are in the message."""
 

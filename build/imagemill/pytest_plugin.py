@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from imagemill.load import Catalog
     from imagemill.plan import Image
     from imagemill.platforms import Platform
+    from imagemill.references import Places
     from imagemill.workshop import Workshop
 
-_HELP = "hold this image against manifests and facts, each check a test: a planned tag, an OCI layout, or an archive"
+_HELP = (
+    "hold this image against manifests and facts, each check a test: a planned tag, an OCI layout, an archive, or "
+    "a name in the local engine or a registry"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,8 +57,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     try:
         source = _Source(config, Path(folder.name))
         config.add_cleanup(source.close)
-        for number, ref in enumerate(refs):
-            items += source.items(session, ref, f"{number}")
+        for ref in refs:
+            items += source.items(session, ref)
     except ImagemillError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -180,22 +184,22 @@ class _Source:
         if "_layers" in self.__dict__:
             self._layers.close()
 
-    def items(self, session: pytest.Session, ref: str, number: str) -> Iterator[pytest.Item]:
+    def items(self, session: pytest.Session, ref: str) -> Iterator[pytest.Item]:
         """The tests of an image, on each platform that was asked for. Raises ImagemillError for what is none."""
-        from imagemill.diff.saved import layout_of
         from imagemill.errors import SelectionError
         from imagemill.export import built
         from imagemill.oci import Layout
         from imagemill.plan import plan, select
         from imagemill.platforms import find
+        from imagemill.references import open_reference
 
         planned = plan(self._catalog)
         path = self._config.invocation_params.dir / ref
-        if path.exists():
-            layout, image = layout_of(path, self._scratch / number), None
-        else:
-            image = self._only(select(planned, [ref]), ref)
+        image = None if path.exists() else self._planned(ref, planned)
+        if image is not None:
             layout = built(self._workshop.dist, image, None)
+        else:
+            layout = open_reference(str(path) if path.exists() else ref, self._places)
         platforms = [str(find(name)) for name in self._config.getoption("--imagemill-platform")]
         opened = Layout(layout)
         entries = [entry for entry in opened.images() if not platforms or entry.platform in platforms]
@@ -211,6 +215,29 @@ class _Source:
             name = f"imagemill:{ref}[{entry.platform}]"
             node = ImageNode.from_parent(session, name=name, nodeid=name, path=layout, source=self, opened=one)
             yield from session.genitems(node)
+
+    def _planned(self, ref: str, planned: Sequence[Image]) -> Image | None:
+        """The planned image that `ref` means, if any."""
+        from imagemill.errors import SelectionError
+        from imagemill.plan import select
+
+        try:
+            found = select(planned, [ref])
+        except SelectionError:
+            return None
+        return self._only(found, ref)
+
+    @cached_property
+    def _places(self) -> Places:
+        """Where other images are looked for."""
+        from imagemill.cache import Cache
+        from imagemill.engine import containers
+        from imagemill.references import places
+        from imagemill.web import Web
+
+        engine = containers.find(os.environ)
+        cache, web = Cache(self._scratch / "cache"), Web(self._workshop.mirrors)
+        return places(os.environ, self._scratch, cache, web, engine.save if engine else None, lambda _: None)
 
     def open(self, opened: _Opened) -> tuple[View, Subject]:
         """An image that can be judged, and what it is held against."""

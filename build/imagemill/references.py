@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imagemill import dockerconfig
 from imagemill.archives import to_layout
 from imagemill.cache import Cache
 from imagemill.conform.image import DOCKER_LIST, DOCKER_MANIFEST, digest_of
@@ -70,6 +71,19 @@ class Places:
     login: Callable[[Name], str]
     save: Save | None
     say: Callable[[str], None]
+
+
+def places(
+    environ: Mapping[str, str], scratch: Path, cache: Cache, web: Web, save: Save | None, say: Callable[[str], None]
+) -> Places:
+    """Places whose logins are those of the docker configuration that `environ` leads to."""
+    helper = dockerconfig.helper(environ)
+    home = Path(environ.get("HOME", "/nonexistent"))
+
+    def login(name: Name) -> str:
+        return dockerconfig.login(environ, home, name.host, name.path, helper)
+
+    return Places(scratch, cache, web, login, save, say)
 
 
 def open_reference(text: str, places: Places) -> Path:

@@ -20,10 +20,8 @@ from conform_images import ROOT, pack, write_layout
 from imagemill import export
 from imagemill.cli import main
 from imagemill.diff import Change, Diff, diff, open_layout, told
-from imagemill.diff.saved import layout_of
-from imagemill.errors import LayoutError
+from imagemill.errors import LayoutError, SelectionError
 from imagemill.filetree import Entry, Tree
-from imagemill.oci import Layout
 from imagemill.spool import Layers
 
 CONFIG: dict[str, Any] = {
@@ -243,7 +241,12 @@ def test_a_layout_of_several_platforms_asks_which(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no tar at all", pack({"a": Entry("file")})], ids=["empty", "text", "a tar"])
 def test_what_is_no_image_is_said(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(content)
-    with pytest.raises(LayoutError, match=r"x\.tar") as error:
-        layout_of(tmp_path / "x.tar", tmp_path / "scratch")
-    assert error.value.remedy
-    assert not Layout(tmp_path / "scratch").path.exists()
+    done = CliRunner().invoke(main, ["--root", str(ROOT), "diff", str(tmp_path / "x.tar"), str(tmp_path)])
+    assert done.exit_code == LayoutError("").exit_code
+    assert "x.tar" in done.stderr and "\n  " in done.stderr and not done.stdout
+
+
+def test_what_is_nowhere_is_said() -> None:
+    done = CliRunner().invoke(main, ["--root", str(ROOT), "diff", "pyhton3.13", "python3.13"], env={"PATH": ""})
+    assert done.exit_code == SelectionError("").exit_code
+    assert "no image is called 'pyhton3.13'" in done.stderr

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from imagemill.cli.shared import catalog_of, checkout, images_named, platform_names, state_of, workshop_of
+from imagemill.cli.shared import catalog_of, checkout, platform_names, workshop_of
 
 if TYPE_CHECKING:
     from imagemill.diff import Opened
+    from imagemill.plan import Image
     from imagemill.spool import Layers
 
 
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 def diff(root: Path | None, one: str, other: str, platform: str, form: str, exit_code: bool, dist: Path | None) -> None:
     """Tell what changed from one image to another: environment, configuration, packages, tools, files, sizes.
 
-    REF is a built image (python3.13), an OCI layout (a folder), or an archive: what `imagemill export`, `docker save`
-    or `podman save` wrote. Times of files are not compared.
+    REF is a built image (python3.13), a folder with an OCI layout, an archive (what `imagemill export`, `docker save`
+    or `podman save` wrote), a name in the local engine, or one in a registry (in any case with docker:// in front).
+    Times of files are not compared.
     """
     import tempfile
 
@@ -39,38 +42,47 @@ def diff(root: Path | None, one: str, other: str, platform: str, form: str, exit
     from imagemill.spool import Layers
 
     wanted = platform_names([platform])[0] if platform else ""
-    with tempfile.TemporaryDirectory(prefix="imagemill-diff-") as folder:
-        kept = state_of(checkout(root)) / "scratch" / "conform" if _planned(one) or _planned(other) else Path(folder)
-        with Layers(kept) as layers:
-            places = (Path(folder, "one"), Path(folder, "other"))
-            images = [
-                _opened(root, dist, ref, wanted, layers, place) for ref, place in zip((one, other), places, strict=True)
-            ]
-            found = differ(*images)
+    with tempfile.TemporaryDirectory(prefix="imagemill-diff-") as folder, Layers(Path(folder, "layers")) as layers:
+        images = [_opened(root, dist, ref, wanted, layers, Path(folder)) for ref in (one, other)]
+        found = differ(*images)
     click.echo(FORMATS[form](found), nl=False)
     sys.exit(int(exit_code and not found.same))
 
 
-def _planned(ref: str) -> bool:
-    return not Path(ref).exists()
-
-
 def _opened(root: Path | None, dist: Path | None, ref: str, platform: str, layers: Layers, scratch: Path) -> Opened:
     from imagemill.diff import open_layout
-    from imagemill.diff.saved import layout_of
     from imagemill.errors import SelectionError
     from imagemill.export import built
     from imagemill.oci import Layout
     from imagemill.platforms import native
 
-    if _planned(ref):
-        top = checkout(root)
-        images = images_named(catalog_of(top), [ref], "all")
-        if len(images) != 1:
-            raise SelectionError(f"{ref} is {len(images)} images", "name one")
-        layout = built(workshop_of(top, dist).dist, images[0], None)
-    else:
-        layout = layout_of(Path(ref), scratch)
+    images = [] if Path(ref).exists() else _planned(root, ref)
+    if len(images) > 1:
+        raise SelectionError(f"{ref} is {len(images)} images", "name one")
+    layout = built(workshop_of(checkout(root), dist).dist, images[0], None) if images else _elsewhere(ref, scratch)
     there = {image.platform for image in Layout(layout).images()}
     chosen = platform or (str(native()) if str(native()) in there else "")
     return open_layout(layout, layers, platform=chosen, name=ref)
+
+
+def _planned(root: Path | None, ref: str) -> list[Image]:
+    """The planned images that `ref` means; none where it means none, or where there is no checkout."""
+    from imagemill.errors import CheckoutError, SelectionError
+    from imagemill.plan import plan, select
+
+    try:
+        return select(plan(catalog_of(checkout(root))), [ref])
+    except (CheckoutError, SelectionError):
+        return []
+
+
+def _elsewhere(ref: str, scratch: Path) -> Path:
+    from imagemill.cache import Cache
+    from imagemill.engine import containers
+    from imagemill.mirrors import Mirrors
+    from imagemill.references import open_reference, places
+    from imagemill.web import Web
+
+    engine = containers.find(os.environ)
+    web, save = Web(Mirrors.discover(os.environ)), engine.save if engine else None
+    return open_reference(ref, places(os.environ, scratch, Cache(scratch / "cache"), web, save, lambda _: None))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from imagemill.engine.containers import Runner
     from imagemill.load import Catalog
     from imagemill.recorder import Real
-    from imagemill.references import Name
     from imagemill.workshop import Workshop
 
 
@@ -48,30 +46,17 @@ def appraised(
     """
     if not words:
         return []
-    from imagemill import dockerconfig
     from imagemill.appraise import Terms, appraise
     from imagemill.cache import Cache
     from imagemill.engine import containers
     from imagemill.plan import plan
-    from imagemill.references import Places
+    from imagemill.references import places
     from imagemill.scratch import scratch
     from imagemill.web import Web
 
     engine = runner or containers.find(os.environ)
-    helper = dockerconfig.helper(os.environ)
-    home = Path(os.environ.get("HOME", "/nonexistent"))
-
-    def login(name: Name) -> str:
-        return dockerconfig.login(os.environ, home, name.host, name.path, helper)
-
     terms = Terms(plan(catalog), chosen, platforms, int(time.time()), real)
     with scratch(workshop.paths.state) as folder:
-        places = Places(
-            folder,
-            Cache(workshop.paths.cache),
-            Web(workshop.mirrors),
-            login,
-            engine.save if engine else None,
-            workshop.progress.step,
-        )
-        return appraise(words, terms, workshop, places, runner)
+        cache, web, save = Cache(workshop.paths.cache), Web(workshop.mirrors), engine.save if engine else None
+        where = places(os.environ, folder, cache, web, save, workshop.progress.step)
+        return appraise(words, terms, workshop, where, runner)

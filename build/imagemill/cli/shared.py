@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagemill.errors import ImagemillError
+from imagemill.errors import CheckoutError
 
 if TYPE_CHECKING:
     from imagemill.load import Catalog
@@ -40,7 +40,7 @@ def checkout(given: Path | None) -> Path:
     for folder in (here, *here.parents):
         if (folder / "runtimes").is_dir() and (folder / "templates").is_dir():
             return folder
-    raise ImagemillError(f"{here} is not in a checkout of imagemill", "go to one, or name it with --root")
+    raise CheckoutError(f"{here} is not in a checkout of imagemill", "go to one, or name it with --root")
 
 
 def catalog_of(root: Path) -> Catalog:
