@@ -66,15 +66,14 @@ class Dist:
 
     def read(self) -> dict[str, Artifact]:
         """All artifacts by name; empty when nothing was built yet. Raises LayoutError for a damaged record."""
-        from pydantic import TypeAdapter, ValidationError  # takes longer than a build that has nothing to do
+        import msgspec  # takes a while, and a build that has nothing to do goes without
 
         try:
-            return TypeAdapter(_Record).validate_json(self.record.read_bytes()).images
+            return msgspec.json.decode(self.record.read_bytes(), type=_Record).images
         except FileNotFoundError:
             return {}
-        except ValidationError as error:
-            problem = error.errors()[0]["msg"]
-            raise LayoutError(f"{self.record} is damaged: {problem}", "remove it and build again") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise LayoutError(f"{self.record} is damaged: {error}", "remove it and build again") from None
 
     def write(self, artifacts: Mapping[str, Artifact]) -> None:
         """Replace the record, in one step."""

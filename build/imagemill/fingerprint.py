@@ -7,15 +7,16 @@ a rebuild has a reason. Nothing else counts: neither comments in manifests nor t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from imagemill import builder
 from imagemill.lock import Inputs, Lock
-from imagemill.oci import canonical
 from imagemill.plan import Image
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _BELOW = "layers below"
 
 def hashed(data: object) -> str:
     """The hash of plain data, whatever the order of its keys."""
-    return hashlib.sha256(canonical(data)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(data, order="sorted")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Fingerprints:
         found = {
             "manifest": self._once(recipe.spec, recipe.set, lambda: [recipe.set, recipe.summary()["spec"]]),
             # what the rules of maintainer scripts read of the base besides the layer's own specification
-            "base": self._once(base, "", lambda: [list(map(asdict, base.users)), base.drop, base.system.drop]),
+            "base": self._once(base, "", lambda: [base.users, base.drop, base.system.drop]),
             "lock": self._once(lock, f"{recipe.set} {arch}", lambda: _pins(lock.inputs(recipe.set, arch))),
         }
         if recipe.files:
@@ -157,10 +158,7 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def _pins(inputs: Inputs) -> Any:
-    def rows(items: Iterable[Any]) -> Sequence[Any]:
-        return [vars(item) for item in items]  # as asdict, 10 times as fast
-
-    return rows(inputs.debian), list(map(rows, inputs.pypi)), list(map(rows, inputs.npm))
+    return inputs.debian, inputs.pypi, inputs.npm
 
 
 def _files(recipe: Recipe) -> Any:

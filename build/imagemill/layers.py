@@ -154,7 +154,7 @@ class LayerStore:
             rows = [row for key in job.below for row in json.loads(self._file(key, "records.json").read_bytes())]
             return dpkg.database(rows)
         made = assemble(
-            replace(job.recipe.spec, files={}),
+            job.recipe.spec.without_files(),
             job.inputs,
             platform=job.platform,
             base=job.base,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import yaml
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from imagemill.errors import ManifestError
 from imagemill.manifest import Base, Runtime
+
+if TYPE_CHECKING:
+    from imagemill.mistakes import Mistake
 
 _T = TypeVar("_T", Base, Runtime)
 SUFFIX = ".yaml"
@@ -80,16 +80,15 @@ def check_file(path: Path, shown: str, kind: type[_T]) -> tuple[_T | None, list[
     if not isinstance(data, dict):
         return None, [f"{shown}: holds no keys; see runtimes/schema for what belongs in it"]
     try:
-        # as JSON, the strict classes still take lists for tuples and ISO text for dates
-        manifest = _ADAPTERS[kind].validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
-        return None, sorted({_explain(shown, detail, kind) for detail in error.errors()})
+        manifest = msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        from imagemill.mistakes import mistakes  # explains, and takes longer than the check
+
+        found = {_explained(shown, one) for one in mistakes(data, kind)}
+        return None, sorted(found) or [f"{shown}: {error}; correct the value"]
     if manifest.name != path.name.removesuffix(SUFFIX):
         return None, [f"{shown}: key 'name' is {manifest.name!r}; name it as the file is named"]
     return manifest, []
-
-
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Base, Runtime)}
 
 
 def _read_all(folder: Path, kind: type[_T], root: Path, mistakes: list[str]) -> Iterator[tuple[str, _T]]:
@@ -138,50 +137,14 @@ def _between_files(bases: Mapping[str, Base], runtimes: Mapping[str, Runtime]) -
             tags.setdefault(tag, shown)
 
 
-def _explain(shown: str, detail: ErrorDetails, kind: type) -> str:
-    """One pydantic error as one line: file, key, what is wrong, what to do."""
-    location = ".".join(str(part) for part in detail["loc"] if part != "[key]")
-    what = detail["type"]
-    given = detail["input"]
-    if what in ("unexpected_keyword_argument", "extra_forbidden"):
-        key = str(detail["loc"][-1])
-        near = difflib.get_close_matches(key, _KEYS, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else "remove it, or see runtimes/schema for the keys"
-        return f"{shown}: key '{location}' is unknown; {remedy}"
-    if what in ("missing", "missing_argument", "missing_keyword_only_argument"):
-        return f"{shown}: key '{location}' is missing; add it"
-    if what == "value_error":
-        return f"{shown}: key '{location}': {detail['ctx']['error']}"
-    if what == "string_pattern_mismatch":
-        pattern = detail["ctx"]["pattern"]
-        return f"{shown}: key '{location}' is {given!r}; write it as {_PATTERNS.get(pattern, pattern)}"
-    message = detail["msg"][:1].lower() + detail["msg"][1:].replace("a valid array", "a list")
-    return f"{shown}: key '{location}' is {given!r}: {message}; correct the value"
+def _explained(shown: str, mistake: Mistake) -> str:
+    """One mistake as one line: file, key, what is wrong, what to do."""
+    if not mistake.unknown:
+        return f"{shown}: key '{mistake.key}'{mistake.what}"
+    import difflib
 
+    from imagemill.mistakes import keys
 
-def _collect_keys(kind: type) -> frozenset[str]:
-    schema = _ADAPTERS[kind].json_schema()
-    keys = set(schema.get("properties", {}))
-    for definition in schema.get("$defs", {}).values():
-        keys |= set(definition.get("properties", {}))
-    return frozenset(keys)
-
-
-_PATTERNS = {
-    r"^/([^/\x00]+(/[^/\x00]+)*)?$": "an absolute path without a trailing slash",
-    r"^[0-7]{4}$": 'four octal digits in quotes, as in "0755"',
-}
-
-
-class _Keys:
-    """All keys of all classes, made when the first mistake needs them."""
-
-    _all: frozenset[str] = frozenset()
-
-    def __iter__(self) -> Iterator[str]:
-        if not self._all:
-            self._all = _collect_keys(Base) | _collect_keys(Runtime)
-        return iter(self._all)
-
-
-_KEYS: Any = _Keys()
+    near = difflib.get_close_matches(mistake.unknown, sorted(keys(Base, Runtime)), n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else "remove it, or see runtimes/schema for the keys"
+    return f"{shown}: key '{mistake.key}' is unknown; {remedy}"

@@ -1,4 +1,4 @@
-"""Manifests: the YAML in `runtimes/` as frozen dataclasses.
+"""Manifests: the YAML in `runtimes/` as frozen structs.
 
 A *base* is an operating system layer (`runtimes/bases/debian-trixie.yaml`); a *runtime* is a language on
 one or more bases (`runtimes/python3.13.yaml`). The classes are the schema: they are what `load` checks
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import field
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from pydantic.dataclasses import dataclass
+from msgspec import Meta, Struct, structs
 
 from imagemill.keys import (
     AbsPath,
@@ -29,14 +27,14 @@ from imagemill.keys import (
     Sha256,
     Tag,
     Url,
+    known_environment,
+    known_platforms,
+    spelled,
 )
 from imagemill.platforms import Platform
 
-_STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=False)
 
-
-@dataclass(frozen=True, config=_STRICT)
-class User:
+class User(Struct, frozen=True, forbid_unknown_fields=True):
     """An account in /etc/passwd with a group of the same name."""
 
     name: Name
@@ -46,20 +44,18 @@ class User:
     shell: AbsPath
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Directory:
+class Directory(Struct, frozen=True, forbid_unknown_fields=True):
     """A directory that the layer makes, whatever its packages hold."""
 
     mode: Mode = "0755"
     owner: str = "0:0"
 
 
-@dataclass(frozen=True, config=_STRICT)
-class PypiSet:
+class PypiSet(Struct, frozen=True, forbid_unknown_fields=True):
     """Python distributions, resolved and pinned by the lock, unpacked into one directory."""
 
     into: AbsPath
-    requirements: Annotated[tuple[str, ...], Field(min_length=1)]
+    requirements: Annotated[tuple[str, ...], Meta(min_length=1)]
     python: MinorVersion
     interpreter: AbsPath
     scripts: AbsPath | None = None
@@ -70,8 +66,7 @@ class PypiSet:
     """Whether botocore keeps the descriptions in its service models, which only help() and documentation show."""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class NpmSet:
+class NpmSet(Struct, frozen=True, forbid_unknown_fields=True):
     """npm packages, resolved and pinned by the lock.
 
     `layout: modules` makes a node_modules tree with its dependencies in `into`; `layout: unpack` puts the
@@ -80,7 +75,7 @@ class NpmSet:
     """
 
     into: AbsPath
-    packages: Annotated[tuple[str, ...], Field(min_length=1)]
+    packages: Annotated[tuple[str, ...], Meta(min_length=1)]
     layout: Literal["modules", "unpack", "tool"] = "modules"
     only: tuple[str, ...] = ()
     """Keep only these files or directories of an unpacked package."""
@@ -88,23 +83,21 @@ class NpmSet:
     """Where links to the packages' commands go (`layout: modules`)."""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Download:
+class Download(Struct, frozen=True, forbid_unknown_fields=True):
     """A file from an upstream's own site, pinned by the lock; `debian:pool/…` is a source in Debian's pool.
 
     `{version}`, `{arch}` (amd64), `{machine}` (x86_64) and `{npm}` (x64) in `url` stand for these words.
     """
 
-    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$")]
+    version: Annotated[str, spelled(r"^[A-Za-z0-9][A-Za-z0-9.+~_-]*$")]
     url: Url
     sha256: Sha256 | Mapping[PlatformName, Sha256] | None = None
     """What upstream publishes; for each platform where they differ. The lock is checked against it."""
 
-    @model_validator(mode="after")
-    def _trusted(self) -> Self:
+    def __post_init__(self) -> None:
+        """ValueError for what nothing vouches for."""
         if not self.url.startswith("https:") and self.sha256 is None:
             raise ValueError("what such an address sends can be changed on the way; use https://, or give 'sha256'")
-        return self
 
     def address(self, platform: Platform) -> str:
         """The address on a platform."""
@@ -118,8 +111,7 @@ class Download:
         return self.sha256 or ""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Jar:
+class Jar(Struct, frozen=True, forbid_unknown_fields=True):
     """A Java program of ours, compiled when the layer is made: for Java 8, so that one jar serves every later one."""
 
     sources: RelPath
@@ -130,62 +122,59 @@ class Jar:
     """Jars of the layer, given before this one or by packages, whose classes it uses."""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Suite:
+class Suite(Struct, frozen=True, forbid_unknown_fields=True):
     """Packages taken from another suite than the base's own; what they need comes from the base's where it has it."""
 
-    packages: Annotated[tuple[DebianName, ...], Field(min_length=1)]
+    packages: Annotated[tuple[DebianName, ...], Meta(min_length=1)]
     """These, and those that the base's suite does not have at all; a dependency that must be newer is named too."""
     pockets: tuple[Literal["updates", "security"], ...] = ()
     allow_expired: bool = False
     """Take the suite's Release file though its Valid-Until has passed, as where a mirror stands still."""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Source:
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
     """A language that is compiled from upstream's tarball, one of the layer's downloads, into /var/lang."""
 
     recipe: Literal["cpython", "ruby"]
     download: Name
     version: MinorVersion
-    packages: Annotated[tuple[DebianName, ...], Field(min_length=1)]
+    packages: Annotated[tuple[DebianName, ...], Meta(min_length=1)]
     """The compiler and the libraries with their headers, of the machine's architecture and of the image's."""
-    cross: Mapping[PlatformName, tuple[DebianName, ...]] = field(default_factory=dict)
+    cross: Mapping[PlatformName, tuple[DebianName, ...]] = {}
     """What compiles for a platform on a machine of another."""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Layer:
+class Layer(Struct, frozen=True, forbid_unknown_fields=True):
     """What one layer is made of. Everything in it comes from the lock or from `build/bootstraps`."""
 
     packages: tuple[DebianName, ...] = ()
     """Debian packages; their dependencies come along."""
-    suites: Mapping[Name, Suite] = field(default_factory=dict)
+    suites: Mapping[Name, Suite] = {}
     """Packages that come from other suites, by suite: for all layers on the same base, as a lock has one version."""
     without: tuple[DebianName, ...] = ()
     """Dependencies cut from the closure on purpose; the toolchain of build images brings a base's back."""
-    move: Mapping[AbsPath, AbsPath] = field(default_factory=dict)
+    move: Mapping[AbsPath, AbsPath] = {}
     """Paths of packages and wheels that live elsewhere in the image; the rest of these stays where it is.
 
     `{arch}` (amd64) and `{multiarch}` (x86_64-linux-gnu) in a path stand for these words.
     """
     drop: tuple[str, ...] = ()
     """Globs of paths to leave out."""
-    directories: Mapping[AbsPath, Directory] = field(default_factory=dict)
-    links: Mapping[AbsPath, str] = field(default_factory=dict)
+    directories: Mapping[AbsPath, Directory] = {}
+    links: Mapping[AbsPath, str] = {}
     """Symbolic links: path to target."""
-    files: Mapping[AbsPath, RelPath] = field(default_factory=dict)
+    files: Mapping[AbsPath, RelPath] = {}
     """Files of ours: path in the image to path below build/bootstraps; directories come whole."""
-    go: Mapping[AbsPath, RelPath] = field(default_factory=dict)
+    go: Mapping[AbsPath, RelPath] = {}
     """Go programs of ours: path in the image to the folder of the module below build/bootstraps."""
-    jars: Mapping[AbsPath, Jar] = field(default_factory=dict)
+    jars: Mapping[AbsPath, Jar] = {}
     """Java programs of ours, by their path in the image."""
-    dotnet: Mapping[AbsPath, RelPath] = field(default_factory=dict)
+    dotnet: Mapping[AbsPath, RelPath] = {}
     """C# programs of ours: path of the .dll to the folder below build/bootstraps; the first npm set of `layout: tool`
     is the SDK that compiles them, against the .NET of this layer."""
     pypi: tuple[PypiSet, ...] = ()
     npm: tuple[NpmSet, ...] = ()
-    downloads: Mapping[Name, Download] = field(default_factory=dict)
+    downloads: Mapping[Name, Download] = {}
     """Sources and other files from upstreams, by name."""
     source: Source | None = None
     """What of the layer is compiled from one of the downloads."""
@@ -196,17 +185,19 @@ class Layer:
     ruby: MinorVersion | None = None
     """This layer holds Debian's Ruby of this version, or its headers, which go to /var/lang with upstream's paths."""
 
+    def without_files(self) -> Layer:
+        """The same layer without the files of ours."""
+        return structs.replace(self, files={})
 
-@dataclass(frozen=True, config=_STRICT)
-class ToolCheck:
+
+class ToolCheck(Struct, frozen=True, forbid_unknown_fields=True):
     """A command that conformance runs in an image, and what its output must contain."""
 
     run: str
     contains: str
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Variant:
+class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """The configuration of one variant: what `docker inspect` shows."""
 
     env: Environment
@@ -216,22 +207,24 @@ class Variant:
     workdir: AbsPath = "/var/task"
     ports: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        """ValueError for a relative search path."""
+        known_environment(self.env)
 
-@dataclass(frozen=True, config=_STRICT)
-class Accepted:
+
+class Accepted(Struct, frozen=True, forbid_unknown_fields=True):
     """A difference from the real environment that is known and meant, and why."""
 
-    check: Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z-]+$")]
+    check: Annotated[str, spelled(r"^[a-z]+\.[a-z-]+$")]
     """The conformance check that finds it."""
     found: str
     """What it finds; a glob."""
-    reason: Annotated[str, StringConstraints(min_length=1)]
+    reason: Annotated[str, Meta(min_length=1)]
     variants: tuple[Literal["run", "build", "serve"], ...] = ()
     """Images that it is about; all of them when left out."""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Base:
+class Base(Struct, frozen=True, forbid_unknown_fields=True):
     """An operating system layer that runtimes stand on."""
 
     name: Name
@@ -253,14 +246,17 @@ class Base:
     build_tools: tuple[str, ...]
     allow_expired: bool = False
     """Take the suite's Release file though its Valid-Until has passed, as where a mirror stands still."""
-    absent: Mapping[PlatformName, tuple[Literal["updates", "security"], ...]] = field(default_factory=dict)
+    absent: Mapping[PlatformName, tuple[Literal["updates", "security"], ...]] = {}
     """Pockets whose packages the mirrors no longer have for a platform, though their index lists them."""
     accepted: tuple[Accepted, ...] = ()
     """Known differences from the real environment, which conformance tells and does not fail."""
 
+    def __post_init__(self) -> None:
+        """ValueError for an unknown platform."""
+        known_platforms(self.platforms)
 
-@dataclass(frozen=True, config=_STRICT)
-class Offer:
+
+class Offer(Struct, frozen=True, forbid_unknown_fields=True):
     """What a base offers for a runtime: its layers, or the reason why it cannot.
 
     A language from upstream's source has both where its tarball is not locked yet: without the reason it is built.
@@ -268,12 +264,11 @@ class Offer:
 
     base: Name | None = None
     unavailable: str | None = None
-    language: Layer = field(default_factory=Layer)
-    build: Layer = field(default_factory=Layer)
+    language: Layer = Layer()
+    build: Layer = Layer()
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Example:
+class Example(Struct, frozen=True, forbid_unknown_fields=True):
     """A function in `examples/` that conformance runs in the image.
 
     `build` is the shell command that compiles it, in the build image with `directory`'s parent at /var/task; what it
@@ -287,22 +282,21 @@ class Example:
     build: str = ""
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Runtime:
+class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
     """One Lambda runtime identifier."""
 
     name: Name
     family: Literal["python", "nodejs", "ruby", "java", "go", "dotnet", "provided"]
     released: datetime.date
     platforms: Platforms
-    bases: Annotated[Mapping[Name, Offer], Field(min_length=1)]
+    bases: Annotated[Mapping[Name, Offer], Meta(min_length=1)]
     example: Example
     deprecated: datetime.date | None = None
     aliases: tuple[Tag, ...] = ()
     """Further names that published images get."""
-    env: Environment = field(default_factory=dict)
+    env: Environment = {}
     """Environment of every variant, on top of the base's; an empty value removes a variable."""
-    build_env: Environment = field(default_factory=dict)
+    build_env: Environment = {}
     entrypoint: tuple[str, ...] = ()
     """Entrypoint of the run image where it is not the base's."""
     tools: tuple[str, ...] = ()
@@ -311,6 +305,12 @@ class Runtime:
     build_checks: tuple[ToolCheck, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     """Known differences from the real environment, of this runtime alone."""
+
+    def __post_init__(self) -> None:
+        """ValueError for an unknown platform or a relative search path."""
+        known_platforms(self.platforms)
+        known_environment(self.env)
+        known_environment(self.build_env)
 
     @property
     def major(self) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 
 from imagemill.errors import RenderError
 from imagemill.fingerprint import Fingerprints, hashed
@@ -47,7 +48,7 @@ class Recipe:
 
     def summary(self) -> dict[str, Any]:
         """The recipe for people and goldens: only what is set, and the hashes of our files."""
-        spec = {key: value for key, value in asdict(self.spec).items() if value}
+        spec = {key: value for key, value in msgspec.to_builtins(self.spec).items() if value}
         files = {path: hashlib.sha256(f.content).hexdigest() for path, f in sorted(self.files.items())}
         found = {"name": self.name, "kind": self.kind, "set": self.set, "spec": spec, "files": files}
         return {**found, "sources": self.source_hashes()} if self.sources else found
@@ -245,6 +246,4 @@ def _executable(path: Path) -> bool:
 
 
 def _readable(data: Any) -> bytes:
-    import json
-
-    return (json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return msgspec.json.format(msgspec.json.encode(data, order="sorted"), indent=1) + b"\n"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter
+import msgspec
 
 from imagemill.diff import Diff
 from imagemill.manifest import Base, Runtime
@@ -44,5 +44,10 @@ def write(root: Path) -> None:
 
 
 def _schema(kind: type, title: str) -> str:
-    data: dict[str, Any] = TypeAdapter(kind).json_schema(mode="validation")
+    data = msgspec.json.schema(kind)
+    for one in data["$defs"].values():
+        if "properties" in one:  # of dataclasses too, whose unknown keys msgspec lets pass
+            one["additionalProperties"] = False
+        if "description" in one:
+            one["description"] = inspect.cleandoc(one["description"])
     return json.dumps({"$schema": DIALECT, **data, "title": title}, indent=1, sort_keys=True) + "\n"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from mirror import Server
+from msgspec import structs
 
 from imagemill import lock as locks
 from imagemill.aging import Aging, Refresh
@@ -31,7 +31,9 @@ class House:
         self.mirror, self.root, self.cache = mirror, root, Cache(root / "cache")
         base = load(ROOT).bases[NAME]
         system = Layer(packages=("bash", "zlib"))
-        self.base: Base = replace(base, pockets=(), platforms=("linux/amd64",), system=system, toolchain=Layer())
+        self.base: Base = structs.replace(
+            base, pockets=(), platforms=("linux/amd64",), system=system, toolchain=Layer()
+        )
         self.publish("1")
         lock = resolve(self.base, [], mirrors=mirror.mirrors(), cache=self.cache, progress=Silent().step)
         locks.write(lock, locks.path_of(root, NAME))

@@ -23,6 +23,7 @@ from conform_images import (
     subject,
     write_layout,
 )
+from msgspec import structs
 
 from imagemill.conform import (
     CHECKS,
@@ -536,8 +537,10 @@ def test_a_provided_image_has_no_bootstrap(tmp_path: Path) -> None:
 
 def test_a_manifest_that_contradicts_the_facts_is_found(tmp_path: Path) -> None:
     about = subject()
-    run = replace(about.image.base.run, env={**about.image.base.run.env, "LANG": "C.UTF-8", "PATH": "/opt/bin:/bin"})
-    about = replace(about, image=replace(about.image, base=replace(about.image.base, run=run)))
+    run = structs.replace(
+        about.image.base.run, env={**about.image.base.run.env, "LANG": "C.UTF-8", "PATH": "/opt/bin:/bin"}
+    )
+    about = replace(about, image=replace(about.image, base=structs.replace(about.image.base, run=run)))
     image = make(about)
     image.add("usr/lib/locale/C.utf8/LC_CTYPE", content=b"ctype")
     found = [f for f in findings(tmp_path, image, about) if f.status == "fail" and f.check.startswith("environment.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from msgspec.structs import fields
 
 from imagemill.conform import facts
 from imagemill.conform.facts import Fact

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from imagemill import lock as locks
 from imagemill import relock, resolve
@@ -27,8 +28,8 @@ REASON = "awslambdaric has no wheel for linux/riscv64"
 def catalog() -> Catalog:
     """The committed manifests, with the port in the base and in one runtime."""
     found = load(ROOT)
-    base = replace(found.bases["debian-trixie"], platforms=tuple(PLATFORMS))
-    runtime = replace(found.runtimes["python3.13"], platforms=tuple(PLATFORMS))
+    base = structs.replace(found.bases["debian-trixie"], platforms=tuple(PLATFORMS))
+    runtime = structs.replace(found.runtimes["python3.13"], platforms=tuple(PLATFORMS))
     return Catalog({base.name: base}, {runtime.name: runtime})
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mirror import Server
+from msgspec import structs
 
 from imagemill.errors import FetchError, LockError
 from imagemill.fetch import Cache, Fetcher, Gone
@@ -70,7 +71,9 @@ def test_versions_are_in_a_total_order(a: str, b: str, c: str) -> None:
 @pytest.fixture
 def base() -> Base:
     one = load(ROOT).bases["debian-trixie"]
-    return replace(one, pockets=(), platforms=("linux/amd64",), system=Layer(packages=("bash",)), toolchain=Layer())
+    return structs.replace(
+        one, pockets=(), platforms=("linux/amd64",), system=Layer(packages=("bash",)), toolchain=Layer()
+    )
 
 
 def locked(mirror: Server, tmp_path: Path, base: Base, *runtimes: Runtime) -> Lock:
@@ -110,7 +113,7 @@ CLOSURES: dict[str, tuple[dict[str, dict[str, str]], Mapping[str, object], list[
 def test_closure(name: str, mirror: Server, tmp_path: Path, base: Base) -> None:
     packages, system, expected = CLOSURES[name]
     mirror.publish("trixie", {"amd64": [mirror.deb(n, "2.0", **fields) for n, fields in packages.items()]}, DATE)
-    base = replace(base, system=Layer(packages=("bash",), **system))  # type: ignore[arg-type]
+    base = structs.replace(base, system=Layer(packages=("bash",), **system))  # type: ignore[arg-type]
     if isinstance(expected, str):
         with pytest.raises(LockError, match=expected):
             locked(mirror, tmp_path, base)
@@ -133,7 +136,7 @@ def runtime(language: Layer, build: Layer) -> Runtime:
 def test_a_set_leaves_out_what_lies_below(mirror: Server, tmp_path: Path, base: Base) -> None:
     rows = [mirror.deb("bash", "1"), mirror.deb("gcc", "1", Depends="bash"), mirror.deb("py", "1", Depends="bash")]
     mirror.publish("trixie", {"amd64": rows}, DATE)
-    base = replace(base, toolchain=Layer(packages=("gcc",)))
+    base = structs.replace(base, toolchain=Layer(packages=("gcc",)))
     lock = locked(
         mirror, tmp_path, base, runtime(language=Layer(packages=("py",)), build=Layer(packages=("py", "gcc")))
     )
@@ -149,7 +152,7 @@ def test_a_set_leaves_out_what_lies_below(mirror: Server, tmp_path: Path, base: 
 def test_pockets_win_by_version(mirror: Server, tmp_path: Path, base: Base) -> None:
     mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1.0")]}, DATE)
     mirror.publish("trixie-updates", {"amd64": [mirror.deb("bash", "1.0+deb13u1")]}, DATE)
-    lock = locked(mirror, tmp_path, replace(base, pockets=("updates",)))
+    lock = locked(mirror, tmp_path, structs.replace(base, pockets=("updates",)))
     assert lock.sets["debian-trixie"]["amd64"].debian[0].version == "1.0+deb13u1"
 
 
@@ -214,7 +217,7 @@ def test_a_release_is_valid_for_a_time(name: str, mirror: Server, base: Base) ->
     for one in ("trixie", "trixie-updates"):
         mirror.publish(one, {"amd64": []}, DATE)
     mirror.files[f"/debian/dists/{suite}/InRelease"] += f"Valid-Until: {until}\n".encode()
-    base = replace(base, pockets=("updates",), allow_expired=allowed)
+    base = structs.replace(base, pockets=("updates",), allow_expired=allowed)
     mirrors = mirror.mirrors()
     if name == "valid" or allowed:
         assert len(releases_of(base, Web(mirrors), mirrors, lambda: NOW)) == 2
@@ -346,7 +349,7 @@ def test_sets_keep_agreeing_on_versions(mirror: Server, tmp_path: Path, base: Ba
         mirror.publish("trixie", {"amd64": rows}, DATE)
 
     publish("1")
-    base = replace(base, toolchain=Layer(packages=("gcc",)))
+    base = structs.replace(base, toolchain=Layer(packages=("gcc",)))
     python = runtime(language=Layer(packages=("py",)), build=Layer())
     lock = locked(mirror, tmp_path, base, python)
     publish("2")
@@ -413,6 +416,6 @@ def test_build_images_bring_back_what_run_images_do_without(mirror: Server, tmp_
         mirror.deb("perl-base", "1"),
     ]
     mirror.publish("trixie", {"amd64": rows}, DATE)
-    base = replace(base, system=Layer(packages=("bash",), without=("perl",)))
+    base = structs.replace(base, system=Layer(packages=("bash",), without=("perl",)))
     lock = locked(mirror, tmp_path, base)
     assert (names(lock), names(lock, "debian-trixie/toolchain")) == (["bash"], ["perl", "perl-base"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mirror import Server
+from msgspec import structs
 
 from imagemill.cache import Cache
 from imagemill.errors import FetchError, LockError
@@ -23,17 +23,19 @@ LATER = "Sat, 03 Jan 2026 00:00:00 UTC"
 
 def locked(mirror: Server, tmp_path: Path, base: Base, *packages: str, allow_expired: bool = False) -> Lock:
     """A base of whose suites the second, sid, gives `packages`; the layer asks for jre."""
-    layer = replace(
+    layer = structs.replace(
         base.system, packages=("jre",), suites={"sid": Suite(packages, allow_expired=allow_expired)}, without=()
     )
     cache = Cache(tmp_path / "cache")
-    return resolve(replace(base, system=layer), [], mirrors=mirror.mirrors(), cache=cache, progress=Silent().step)
+    return resolve(
+        structs.replace(base, system=layer), [], mirrors=mirror.mirrors(), cache=cache, progress=Silent().step
+    )
 
 
 @pytest.fixture
 def base() -> Base:
     one = load(ROOT).bases["debian-trixie"]
-    return replace(one, pockets=(), platforms=("linux/amd64",), system=Layer(), toolchain=Layer())
+    return structs.replace(one, pockets=(), platforms=("linux/amd64",), system=Layer(), toolchain=Layer())
 
 
 @pytest.fixture

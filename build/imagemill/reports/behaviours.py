@@ -88,14 +88,14 @@ def write(path: Path, behaviours: Iterable[Behaviour]) -> None:
 
 def read(path: Path) -> tuple[Behaviour, ...]:
     """What `write` left; nothing where there is no file. LayoutError for a damaged one."""
-    from pydantic import TypeAdapter, ValidationError
+    import msgspec
 
     try:
-        found = TypeAdapter(_File).validate_python(json.loads(path.read_bytes()))
+        found = msgspec.json.decode(path.read_bytes(), type=_File)
     except FileNotFoundError:
         return ()
-    except (ValidationError, ValueError) as error:
-        raise LayoutError(f"{path} is damaged: {str(error).splitlines()[0]}", _REMEDY) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise LayoutError(f"{path} is damaged: {error}", _REMEDY) from None
     if found.format != FORMAT:
         raise LayoutError(f"{path} is of format {found.format}, not {FORMAT}", _REMEDY)
     return found.behaviours

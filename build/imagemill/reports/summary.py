@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from imagemill.conform.finding import Finding, Status
 from imagemill.errors import LayoutError
@@ -97,8 +97,6 @@ class Report:
 @dataclass(frozen=True)
 class Document:
     """The JSON of a report. `failed` and `counts` follow from the rest, and are there for who reads them with jq."""
-
-    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     format: Literal[2]
     imagemill: str
@@ -199,7 +197,9 @@ def to_json(report: Report) -> str:
 
 def read(path: Path) -> Report:
     """Read what `to_json` gave. LayoutError when it is missing, damaged, or of another format."""
-    from pydantic import TypeAdapter, ValidationError
+    import msgspec
+
+    from imagemill.mistakes import mistakes
 
     try:
         data: Any = json.loads(path.read_bytes())
@@ -209,13 +209,11 @@ def read(path: Path) -> Report:
         raise LayoutError(f"{path} is not JSON: {error}", _REMEDY) from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise LayoutError(f"{path} is no report of format {FORMAT}", _REMEDY)
+    for mistake in mistakes(data, Document):
+        raise LayoutError(f"{path} is a damaged report: key '{mistake.key}'{mistake.what}", _REMEDY)
     try:
-        document = TypeAdapter(Document).validate_python(data)
+        document = msgspec.convert(data, Document)
         time = int(datetime.fromisoformat(document.time).timestamp())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise LayoutError(f"{path} is a damaged report: {where}: {first['msg']}", _REMEDY) from None
     except ValueError as error:
         raise LayoutError(f"{path} is a damaged report: {error}", _REMEDY) from None
     return Report(document.findings, document.images, document.imagemill, time, document.engine, document.behaviours)

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from imagemill import pull
 from imagemill.cache import Cache
 from imagemill.errors import LockError
@@ -180,7 +182,7 @@ def diff(old: Lock, new: Lock) -> list[str]:
 def sets_on(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str, tuple[Layer, tuple[str, ...]]]:
     """Every set of the lock of a base: its layer, and the sets whose packages are there already, lowest first."""
     # what run images do without, apt in the build images would miss
-    toolchain = replace(base.toolchain, packages=(*base.toolchain.packages, *base.system.without))
+    toolchain = structs.replace(base.toolchain, packages=(*base.toolchain.packages, *base.system.without))
     specs: dict[str, tuple[Layer, tuple[str, ...]]] = {
         base.name: (base.system, ()),
         f"{base.name}/toolchain": (toolchain, (base.name,)),
@@ -193,7 +195,7 @@ def sets_on(base: Base, runtimes: Sequence[Runtime], platform: str) -> dict[str,
             specs[runtime.name] = (offer.language, (base.name,))
             if offer.language.source:
                 specs |= _builders(runtime, offer.language.source, base.name, platform)
-            build = replace(offer.build, packages=(*offer.build.packages, *offer.language.without))
+            build = structs.replace(offer.build, packages=(*offer.build.packages, *offer.language.without))
             specs[f"{runtime.name}/build"] = (build, (base.name, f"{base.name}/toolchain", runtime.name))
     return specs
 
