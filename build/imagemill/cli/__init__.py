@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+from collections import UserDict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from imagemill import __version__
-from imagemill.cli import bake, images, locks, manifests
-from imagemill.cli import build as building
-from imagemill.cli import diff as differing
-from imagemill.cli import dist as dists
-from imagemill.cli import plan as planning
-from imagemill.cli import record as recording
-from imagemill.cli import reports as reporting
-from imagemill.cli import reproduce as reproducing
 from imagemill.errors import ImagemillError
+
+PLACES = {
+    "bake": "bake",
+    "build": "build",
+    "conform": "images",
+    "context": "images",
+    "diff": "diff",
+    "export": "bake",
+    "lock": "locks",
+    "merge": "dist",
+    "plan": "plan",
+    "prune": "dist",
+    "readme": "manifests",
+    "record": "record",
+    "render": "manifests",
+    "report": "reports",
+    "reproduce": "reproduce",
+    "run": "images",
+    "schema": "manifests",
+    "validate": "manifests",
+}
+"""Command -> the module below imagemill.cli that has it, under the same name."""
+
+
+class _Commands(UserDict[str, Any]):
+    """Commands by name. Their modules are imported when they are asked for: all of them take longer than most runs."""
+
+    def __getitem__(self, name: str) -> Any:
+        if isinstance(self.data[name], str):
+            self.data[name] = getattr(import_module(f"imagemill.cli.{self.data[name]}"), name)
+        return self.data[name]
 
 
 class _Cli(click.Group):
@@ -30,7 +55,7 @@ class _Cli(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Cli, commands=_Commands(PLACES), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
 @click.option(
     "--root",
@@ -41,16 +66,3 @@ class _Cli(click.Group):
 def main(ctx: click.Context, root: Path | None) -> None:
     """An image factory: AWS-Lambda-style runtime images from one YAML manifest each."""
     ctx.obj = root
-
-
-for command in (
-    *(manifests.validate, manifests.schema, manifests.render, manifests.readme),
-    planning.plan,
-    locks.lock,
-    reproducing.reproduce,
-    *(building.build, dists.merge, dists.prune),
-    *(images.context, images.conform, images.run),
-    *(reporting.report, differing.diff, recording.record),
-    *(bake.bake, bake.export),
-):
-    main.add_command(command)
