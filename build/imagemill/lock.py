@@ -12,11 +12,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
 
 from imagemill.errors import LockError
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 @dataclass(frozen=True, order=True)
@@ -135,20 +138,20 @@ def path_of(root: Path, base: str) -> Path:
 def read(path: Path) -> Lock:
     """Read a lock file. Raises LockError when it is missing or not a lock of this format."""
     try:
-        data = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        return _from_file(msgspec.json.decode(text, type=_File))
     except FileNotFoundError:
         raise LockError(f"{path} is missing", "run `imagemill lock --update` to make it") from None
-    except ValueError as error:
+    except (msgspec.ValidationError, KeyError, TypeError) as error:
+        given = msgspec.json.decode(text)
+        if isinstance(given, dict) and given.get("format") != FORMAT:
+            raise LockError(
+                f"{path}: key 'format' is {given.get('format')!r}, this imagemill reads {FORMAT}",
+                "run `imagemill lock --update` with this version of imagemill",
+            ) from None
+        raise LockError(f"{path} is damaged: {error}", "restore it from version control") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LockError(f"{path} is not JSON: {error}", "restore it from version control") from None
-    if data.get("format") != FORMAT:
-        raise LockError(
-            f"{path}: key 'format' is {data.get('format')!r}, this imagemill reads {FORMAT}",
-            "run `imagemill lock --update` with this version of imagemill",
-        )
-    try:
-        return _from_json(data)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise LockError(f"{path} is damaged: {error!r}", "restore it from version control") from None
 
 
 def write(lock: Lock, path: Path) -> None:
@@ -194,31 +197,41 @@ def _to_json(lock: Lock) -> dict[str, Any]:
     return {**data, "unavailable": dict(sorted(lock.unavailable.items()))} if lock.unavailable else data
 
 
-def _from_json(data: dict[str, Any]) -> Lock:
+class _Set(Struct):
+    """A set on one architecture as the file has it: Debian packages by name."""
+
+    debian: tuple[str, ...]
+    pypi: tuple[tuple[Wheel, ...], ...]
+    npm: tuple[tuple[NpmPackage, ...], ...]
+    downloads: tuple[Download, ...] = ()
+    image: BaseImage | None = None
+
+
+class _File(Struct):
+    """A lock file: `debian` is architecture -> name -> the rest of a DebianPackage."""
+
+    format: Literal[1]
+    base: str
+    date: int
+    releases: dict[str, int]
+    debian: dict[str, dict[str, dict[str, str | int]]]
+    sets: dict[str, dict[str, _Set]]
+    unavailable: dict[str, dict[str, str]] = {}
+
+
+def _from_file(file: _File) -> Lock:
     debian = {
-        arch: {name: DebianPackage(name=name, **row) for name, row in table.items()}
-        for arch, table in data["debian"].items()
+        arch: {name: DebianPackage(name=name, **row) for name, row in table.items()}  # type: ignore[arg-type]
+        for arch, table in file.debian.items()
     }
     sets = {
         name: {
-            arch: Inputs(
-                debian=tuple(debian[arch][package] for package in row["debian"]),
-                pypi=tuple(tuple(Wheel(**wheel) for wheel in group) for group in row["pypi"]),
-                npm=tuple(tuple(NpmPackage(**package) for package in group) for group in row["npm"]),
-                downloads=tuple(Download(**one) for one in row.get("downloads", ())),
-                image=BaseImage(**row["image"]) if "image" in row else None,
-            )
+            arch: Inputs(tuple(map(debian[arch].__getitem__, row.debian)), row.pypi, row.npm, row.downloads, row.image)
             for arch, row in by_arch.items()
         }
-        for name, by_arch in data["sets"].items()
+        for name, by_arch in file.sets.items()
     }
-    return Lock(
-        base=data["base"],
-        date=data["date"],
-        releases=data["releases"],
-        sets=sets,
-        unavailable=data.get("unavailable", {}),
-    )
+    return Lock(file.base, file.date, file.releases, sets, file.unavailable)
 
 
 def _dump(data: Any, depth: int = 0) -> str:

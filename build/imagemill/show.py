@@ -7,22 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagemill import lock as locks
 from imagemill.errors import ImagemillError, LockError
 
 if TYPE_CHECKING:  # a table of rows that are there already needs none of these, and they take a while to import
     from imagemill.factory import Result
     from imagemill.load import Catalog
+    from imagemill.lock import Lock
     from imagemill.noop import Kept
     from imagemill.plan import Image
-    from imagemill.render import Renderer
+    from imagemill.render import Rendered, Renderer
 
 BEGIN, END = "<!-- tags: begin, written by `imagemill readme` -->", "<!-- tags: end -->"
 
 
-def rows(root: Path, images: Sequence[Image], renderer: Renderer) -> list[dict[str, Any]]:
+def rows(root: Path, rendered: Sequence[Rendered], renderer: Renderer) -> list[dict[str, Any]]:
     """The plan as plain data; `input_hash` is empty where there is no lock yet."""
-    lock_of = {name: _lock(root, name) for name in {image.base.name for image in images}}
+    lock_of = {name: _lock(root, name) for name in {one.image.base.name for one in rendered}}
     return [
         {
             "tag": image.tags[-1],
@@ -33,9 +33,10 @@ def rows(root: Path, images: Sequence[Image], renderer: Renderer) -> list[dict[s
             "variant": image.variant,
             "platforms": list(image.platforms),
             "parents": list(image.parents),
-            "input_hash": _hash(renderer, image, lock_of[image.base.name]),
+            "input_hash": _hash(renderer, one, lock_of[image.base.name]),
         }
-        for image in images
+        for one in rendered
+        for image in [one.image]
     ]
 
 
@@ -139,15 +140,17 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _lock(root: Path, base: str) -> locks.Lock | None:
+def _lock(root: Path, base: str) -> Lock | None:
+    from imagemill import lock as locks
+
     path = locks.path_of(root, base)
     return locks.read(path) if path.is_file() else None
 
 
-def _hash(renderer: Renderer, image: Image, lock: locks.Lock | None) -> str:
+def _hash(renderer: Renderer, rendered: Rendered, lock: Lock | None) -> str:
     if lock is None:
         return ""
     try:
-        return renderer.input_hash(renderer.render(image), lock)
+        return renderer.input_hash(rendered, lock)
     except LockError:
         return ""

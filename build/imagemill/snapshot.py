@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,7 @@ def key(root: Path, epoch: int | None, engine: str = "embedded") -> str:
     digest = hashlib.sha256()
     for folder in _FOLDERS:
         for name, path, executable in sorted(_files(f"{root}/{folder}", folder)):
-            with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes as long as the reading
-                content = file.read()
+            content = _content(path)
             digest.update(f"{name}\0{executable}\0{len(content)}\0".encode())
             digest.update(content)
     libraries = sorted(name for place in sys.path for name in _listed(place) if name.endswith(".dist-info"))
@@ -86,10 +85,10 @@ def derive(root: Path, epoch: int | None, engine: str) -> Snapshot:
     catalog = load(root)
     images = plan(catalog)
     renderer = Renderer(root, engine=engine, epoch=epoch)
-    files = golden([renderer.render(image) for image in images])
+    rendered = [renderer.render(image) for image in images]
     return Snapshot(
-        rows=show.rows(root, images, renderer),
-        golden={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        rows=show.rows(root, rendered, renderer),
+        golden={name: hashlib.sha256(content).hexdigest() for name, content in golden(rendered).items()},
         deprecated={image.name: image.runtime.deprecated.isoformat() for image in images if image.runtime.deprecated},
         unavailable=[asdict(one) for one in unavailable(catalog)],
     )
@@ -107,26 +106,41 @@ def current(root: Path, state: Path, epoch: int | None = None, engine: str = "em
 
 def drift(folder: Path, golden: Mapping[str, str]) -> list[str]:
     """How `folder` differs from the files that it should hold (path -> SHA-256): missing, stale, untracked."""
-    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    present = {name: entry.path for name, entry in _walk(folder, "")}
     problems = [f"missing: {name}" for name in sorted(golden.keys() - present.keys())]
     problems += [f"untracked: {name}" for name in sorted(present.keys() - golden.keys())]
     problems += [
         f"stale: {name}"
         for name in sorted(golden.keys() & present.keys())
-        if hashlib.sha256(present[name].read_bytes()).hexdigest() != golden[name]
+        if hashlib.sha256(_content(present[name])).hexdigest() != golden[name]
     ]
     return problems
 
 
 def _files(folder: str, name: str) -> Iterator[tuple[str, str, bool]]:
     """Files below a folder that can matter: name, path, and whether it is executable."""
-    with os.scandir(folder) as entries:
+    for found, entry in _walk(folder, f"{name}/", without=("__pycache__", "testdata")):
+        if not found.endswith(("_test.go", ".pyc")):
+            yield found, entry.path, bool(entry.stat().st_mode & 0o100)
+
+
+def _walk(folder: str | Path, prefix: str, without: Collection[str] = ()) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All files below a folder with their paths below it; pathlib takes as long for it as all the reading."""
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name not in ("__pycache__", "testdata"):
-                    yield from _files(entry.path, f"{name}/{entry.name}")
-            elif not entry.name.endswith(("_test.go", ".pyc")):
-                yield f"{name}/{entry.name}", entry.path, bool(entry.stat().st_mode & 0o100)
+            if not entry.is_dir(follow_symlinks=False):
+                yield prefix + entry.name, entry
+            elif entry.name not in without:
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", without)
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib takes twice as long
+        return file.read()
 
 
 def _listed(folder: str) -> list[str]:

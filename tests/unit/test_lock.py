@@ -129,6 +129,7 @@ def test_inputs_that_are_not_locked_are_an_error() -> None:
         ("{", "is not JSON"),
         ('{"format": 9}', "key 'format' is 9"),
         ('{"format": 1}', "is damaged"),
+        ("[]", "is damaged"),
         ('{"format": 1, "debian": 3, "sets": {}}', "is damaged"),
     ],
 )

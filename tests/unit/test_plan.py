@@ -97,7 +97,10 @@ def test_environment(name: str) -> None:
 
 
 def test_the_matrix_has_a_job_for_each_image_and_platform() -> None:
-    matrix = show.matrix(show.rows(ROOT, select(IMAGES, ["python3.13"]), Renderer(ROOT)))
+    renderer = Renderer(ROOT)
+    matrix = show.matrix(
+        show.rows(ROOT, [renderer.render(image) for image in select(IMAGES, ["python3.13"])], renderer)
+    )
     assert matrix == {
         "include": [
             {"image": "python3.13-debian", "platform": "linux/amd64", "arch": "amd64"},
