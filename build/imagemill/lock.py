@@ -10,20 +10,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from imagemill.errors import LockError
 
 FORMAT: Literal[1] = 1
 
 
-@dataclass(frozen=True, order=True)
-class DebianPackage:
+class DebianPackage(Struct, frozen=True, order=True):
     """One .deb: `archive` is `debian` or `debian-security`, `path` its place below that archive's root."""
 
     name: str
@@ -37,8 +36,7 @@ class DebianPackage:
     sha256: str
 
 
-@dataclass(frozen=True, order=True)
-class Wheel:
+class Wheel(Struct, frozen=True, order=True):
     """One wheel on a Python package index, found there by project and file name."""
 
     name: str
@@ -47,8 +45,7 @@ class Wheel:
     sha256: str
 
 
-@dataclass(frozen=True, order=True)
-class NpmPackage:
+class NpmPackage(Struct, frozen=True, order=True):
     """One npm tarball; `place` is where it goes below the set's directory (`node_modules/a/node_modules/b`)."""
 
     place: str
@@ -57,8 +54,7 @@ class NpmPackage:
     integrity: str  # Subresource Integrity, `sha512-<base64>`
 
 
-@dataclass(frozen=True, order=True)
-class Download:
+class Download(Struct, frozen=True, order=True):
     """One file from an upstream's own site: the only input whose place is an address."""
 
     name: str
@@ -68,8 +64,7 @@ class Download:
     sha256: str
 
 
-@dataclass(frozen=True, order=True)
-class BaseImage:
+class BaseImage(Struct, frozen=True, order=True):
     """One architecture's image in a registry: `name` with the registry's host, `version` the tag it was found by."""
 
     name: str
@@ -82,8 +77,7 @@ Item = DebianPackage | Wheel | NpmPackage | Download | BaseImage
 """Anything that a lock names and a mirror has."""
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """What one layer takes from the lock on one architecture; `pypi` and `npm` follow the manifest's order."""
 
     debian: tuple[DebianPackage, ...] = ()
@@ -104,15 +98,14 @@ class Inputs:
         )
 
 
-@dataclass(frozen=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """The lock of one base. `date` (seconds since 1970) is the newest date of the archives it was made from."""
 
     base: str
     date: int
     releases: Mapping[str, int]  # suite -> the Date of its Release file
     sets: Mapping[str, Mapping[str, Inputs]]  # set -> architecture -> inputs
-    unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # set -> architecture -> why not
+    unavailable: Mapping[str, Mapping[str, str]] = {}  # set -> architecture -> why not
 
     def inputs(self, name: str, arch: str) -> Inputs:
         """What set `name` takes on `arch`; LockError when the lock does not have it."""

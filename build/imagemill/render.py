@@ -99,7 +99,9 @@ class Renderer:
             lstrip_blocks=True,
             keep_trailing_newline=True,
             autoescape=False,  # noqa: S701 - Dockerfiles, not HTML
+            auto_reload=False,
         )
+        self._jinja.filters["quoted"] = quoted
 
     def render(self, image: Image) -> Rendered:
         """Render one image. Raises RenderError naming the template and what is wrong in it."""
@@ -186,6 +188,11 @@ class Renderer:
             raise RenderError(f"templates/{error.name} line {error.lineno}: {error.message}") from None
         except jinja2.TemplateError as error:
             raise RenderError(f"templates/{name}: {error}", "correct the template") from None
+
+
+def quoted(value: str) -> str:
+    """A word of a Dockerfile that stands for this very text."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
 
 
 def labels(image: Image) -> dict[str, str]:

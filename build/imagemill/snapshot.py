@@ -65,10 +65,12 @@ def read(state: Path, name: str) -> Snapshot | None:
 
 def keep(state: Path, name: str, snapshot: Snapshot) -> None:
     """Keep a snapshot, in one step, and only the latest few."""
+    import msgspec  # who finds a snapshot goes without
+
     folder = state / "plans"
     folder.mkdir(parents=True, exist_ok=True)
     staging = folder / f".{name}.{os.getpid()}"
-    staging.write_text(json.dumps(asdict(snapshot)), encoding="utf-8")
+    staging.write_bytes(msgspec.json.encode(snapshot))
     staging.replace(folder / f"{name}.json")
     by_age = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for old in by_age[_KEPT:]:

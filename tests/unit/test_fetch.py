@@ -8,11 +8,11 @@ import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mirror import Server
+from msgspec.structs import replace
 
 from imagemill.errors import FetchError, IntegrityError
 from imagemill.fetch import Cache, Fetcher, Gone

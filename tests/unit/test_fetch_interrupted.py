@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from mirror import Server
+from msgspec.structs import asdict
 
 from imagemill.cache import Cache
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,11 +80,11 @@ def test_what_cannot_be_had_is_no_gap_in_the_lock(catalog: Catalog, tmp_path: Pa
     sets = {name: {**by_arch, "riscv64": by_arch["amd64"]} for name, by_arch in committed.sets.items()}
     del sets["python3.13"]["riscv64"]
     path = locks.path_of(tmp_path, "debian-trixie")
-    locks.write(replace(committed, sets=sets), path)
+    locks.write(structs.replace(committed, sets=sets), path)
     assert [line.partition(" has ")[2] for line in relock.uncovered(tmp_path, catalog)] == [
         "no set 'python3.13' for riscv64"
     ]
-    locks.write(replace(committed, sets=sets, unavailable={"python3.13": {"riscv64": REASON}}), path)
+    locks.write(structs.replace(committed, sets=sets, unavailable={"python3.13": {"riscv64": REASON}}), path)
     assert relock.uncovered(tmp_path, catalog) == []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -403,8 +402,8 @@ def test_a_diff_names_what_has_other_bytes_in_the_same_version(mirror: Server, t
     mirror.publish("trixie", {"amd64": [mirror.deb("bash", "1")]}, DATE)
     old = locked(mirror, tmp_path, base)
     inputs = old.sets["debian-trixie"]["amd64"]
-    other = replace(inputs, debian=(replace(inputs.debian[0], sha256="0" * 64),))
-    new = replace(old, sets={"debian-trixie": {"amd64": other}})
+    other = structs.replace(inputs, debian=(structs.replace(inputs.debian[0], sha256="0" * 64),))
+    new = structs.replace(old, sets={"debian-trixie": {"amd64": other}})
     assert diff(old, new) == ["bash 1: other bytes of the same version (amd64)"]
 
 

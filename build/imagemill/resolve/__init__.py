@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from msgspec import structs
@@ -146,8 +145,8 @@ def refresh(
                 there = {package.name for other in below for package in fresh[other]}
                 fresh[name] = tuple(renewed(mine, locked, moved, there, spec.without, archive))
         for name in specs:
-            sets[name][arch] = replace(sets[name][arch], debian=fresh[name])
-    after = replace(lock, sets=sets)
+            sets[name][arch] = structs.replace(sets[name][arch], debian=fresh[name])
+    after = structs.replace(lock, sets=sets)
     there_still = {package for by_arch in sets.values() for inputs in by_arch.values() for package in inputs.debian}
     still = sorted(there_still & set(gone))
     if still:

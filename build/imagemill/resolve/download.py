@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from imagemill.cache import Cache
 from imagemill.errors import IntegrityError
@@ -46,7 +47,7 @@ def resolve(
                     f"{pins[url].sha256} at {url}",
                     "correct 'sha256' from what upstream publishes, or do not trust that file",
                 )
-            found[platform.arch].append(replace(pins[url], name=name))
+            found[platform.arch].append(structs.replace(pins[url], name=name))
     return {arch: tuple(rows) for arch, rows in found.items()}
 
 
