@@ -122,7 +122,7 @@ def _in_fields(value: Any, info: inspect.StructType | inspect.DataclassType, whe
         return
     fields = {field.encode_name: field for field in info.fields}
     whole = True
-    for key in value.keys() - fields.keys():
+    for key in sorted(value.keys() - fields.keys(), key=str):
         whole = False
         yield Mistake(".".join((*where, str(key))), " is unknown", unknown=str(key))
     for name, field in fields.items():
