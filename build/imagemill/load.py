@@ -27,19 +27,36 @@ class _StrictLoader(_LOADER):  # type: ignore[misc]
 
 
 def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    keys: set[Hashable] = set()
-    for key_node, _ in node.value:
+    found: dict[Hashable, Any] = {}
+    merges = False
+    for key_node, value_node in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
+            merges = True
             continue
-        key = loader.construct_object(key_node, deep=True)
-        if key in keys:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-        keys.add(key)
-    loader.flatten_mapping(node)  # `<<: *anchor`; the keys beside it win
-    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
+        key = _value(loader, key_node)
+        if not isinstance(key, Hashable) or key in found:
+            what = f"key {key!r} is given twice" if isinstance(key, Hashable) else "a key must be a word"
+            raise yaml.constructor.ConstructorError(None, None, what, key_node.start_mark)
+        found[key] = _value(loader, value_node)
+    if merges:  # `<<: *anchor`; the keys beside it win
+        loader.flatten_mapping(node)
+        merged = {_value(loader, key_node): _value(loader, value_node) for key_node, value_node in node.value}
+        return merged | found
+    return found
+
+
+def _sequence(loader: Any, node: yaml.SequenceNode) -> list[Any]:
+    return [_value(loader, one) for one in node.value]
+
+
+def _value(loader: Any, node: yaml.Node) -> Any:
+    if node.tag == "tag:yaml.org,2002:str" and isinstance(node, yaml.ScalarNode):
+        return node.value  # most of all values, without a detour
+    return loader.construct_object(node, deep=True)
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_SEQUENCE_TAG, _sequence)
 
 
 @dataclass(frozen=True)

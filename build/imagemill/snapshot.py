@@ -7,6 +7,7 @@ is never right or wrong by its age: any other byte in any of the files is anothe
 from __future__ import annotations
 
 import datetime
+import gc
 import hashlib
 import json
 import os
@@ -79,6 +80,14 @@ def keep(state: Path, name: str, snapshot: Snapshot) -> None:
 
 def derive(root: Path, epoch: int | None, engine: str) -> Snapshot:
     """Load, plan, render and hash everything. Raises what these raise."""
+    gc.disable()  # all that is made here stays until the end; looking for garbage takes a tenth of the time
+    try:
+        return _derived(root, epoch, engine)
+    finally:
+        gc.enable()
+
+
+def _derived(root: Path, epoch: int | None, engine: str) -> Snapshot:
     from imagemill import show
     from imagemill.load import load
     from imagemill.plan import plan, unavailable

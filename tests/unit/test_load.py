@@ -144,7 +144,7 @@ def test_a_key_given_twice_is_an_error(runtime: Data, tmp_path: Path) -> None:
     assert "key 'family' is given twice" in mistakes(root)[0]
 
 
-@pytest.mark.parametrize("text", ["a: [", "\t- x", "- 1", "", "a: \x00"])
+@pytest.mark.parametrize("text", ["a: [", "\t- x", "- 1", "", "a: \x00", "? [a]\n: b", "&a [*a]", "a: &b {c: *b}"])
 def test_what_is_not_a_mapping_is_an_error_and_no_traceback(text: str, runtime: Data, tmp_path: Path) -> None:
     root = write(tmp_path, runtime)
     (root / "runtimes/broken.yaml").write_text(text)
