@@ -12,10 +12,13 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagemill import lock as locks
-from imagemill.fetch import Fetcher, Gone
 from imagemill.lock import DebianPackage, Item, Lock
+
+if TYPE_CHECKING:
+    from imagemill.fetch import Fetcher
 
 Refresh = Callable[[Lock, Sequence[DebianPackage]], tuple[Lock, list[str]]]
 EXACT = "exact"
@@ -61,6 +64,8 @@ class Aging:
 
         Raises Gone, which names the packages, when the lock is to be taken as it is (`locked`).
         """
+        from imagemill.fetch import Gone
+
         try:
             fetcher.fetch(items, effective.lock.date)
         except Gone as gone:

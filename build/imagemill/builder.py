@@ -22,6 +22,7 @@ LAYERS = ("layers",)
 
 CARRIERS: Mapping[str, str] = {
     "builder": "the version of the compiler that it finds is hashed",
+    "cache": "what it keeps is verified against the lock's hashes",
     "engine.containers": "runs images, makes none",
     "errors": "words for people",
     "fetch": "what it brings is verified against the lock's hashes",

@@ -12,11 +12,11 @@ from imagemill import lock as locks
 from imagemill.aging import Effective
 from imagemill.assemble import csharp, java
 from imagemill.assemble.compression import GZIP, Compression
+from imagemill.cache import Cache
 from imagemill.crew import Crew
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import LockError
-from imagemill.fetch import Cache
 from imagemill.fingerprint import compiler_sets, database_sets
 from imagemill.floor import BuildFailed, Floor, Result
 from imagemill.layers import Job, LayerStore, Order, craft, grown

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagemill.assemble import OUR_EPOCH, Assembled, NativePython, assemble, csharp, dpkg, java, source, tarball
-from imagemill.fetch import Cache
+from imagemill.cache import Cache
 from imagemill.filetree import Entry
 from imagemill.limits import MOST
 from imagemill.lock import DebianPackage, Inputs

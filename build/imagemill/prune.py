@@ -12,9 +12,9 @@ from pathlib import Path
 
 from imagemill import lock as locks
 from imagemill.aging import Aging
+from imagemill.cache import Cache
 from imagemill.dist import Dist
 from imagemill.factory import Factory, Paths
-from imagemill.fetch import Cache
 from imagemill.layers import LayerStore
 from imagemill.load import Catalog
 from imagemill.occupancy import occupied

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from imagemill.cache import Cache
 from imagemill.crew import Crew
-from imagemill.fetch import Cache
 from imagemill.graph import Task
 from imagemill.layers import Job, LayerStore, Order
 from imagemill.lock import Item, Lock

@@ -10,12 +10,12 @@ from pathlib import Path
 from imagemill.aging import Aging, Effective
 from imagemill.assemble.compression import GZIP, Compression
 from imagemill.builder import source_date_epoch
+from imagemill.cache import Cache
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import embedded
 from imagemill.engine.containers import Runner, identities
 from imagemill.errors import EngineError
 from imagemill.factory import BuildFailed, Execute, Factory, Paths, Result
-from imagemill.fetch import Cache, Fetcher, Gone
 from imagemill.limits import Limits
 from imagemill.limits import read as machine
 from imagemill.load import Catalog
@@ -157,6 +157,8 @@ class Workshop:
         return sorted(name for names in by_layout.values() for name in names)
 
     def _fetch(self, lock: Lock, items: Sequence[Item]) -> None:
+        from imagemill.fetch import Fetcher  # urllib3 takes a while to import, and often nothing is to be fetched
+
         Fetcher(Cache(self.paths.cache), self.mirrors, self.progress.step).fetch(items, lock.date)
 
     def _renew(
@@ -168,6 +170,7 @@ class Workshop:
         failed: BuildFailed,
     ) -> bool:
         """Resolve again what the mirrors no longer have. Whether all of it was, so that all may go well now."""
+        from imagemill.fetch import Fetcher, Gone
 
         def refresh(lock: Lock, gone: Sequence[DebianPackage]) -> tuple[Lock, list[str]]:
             from imagemill.resolve import refresh as resolve_again

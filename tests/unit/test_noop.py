@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from imagemill import snapshot
 from imagemill.aging import Effective
-from imagemill.cli import images as commands
+from imagemill.cli import build as commands
 from imagemill.cli import main
 from imagemill.dist import Dist
 from imagemill.factory import Factory, Paths

@@ -51,3 +51,10 @@ def test_every_command_is_where_the_table_says() -> None:
     modules = {path.stem for path in (ROOT / "build/imagemill/cli").glob("*.py")}
     assert set(PLACES.values()) <= modules
     assert list(PLACES) == sorted(PLACES)
+
+
+def test_who_makes_layers_needs_no_network() -> None:
+    """Workers import this too, each for itself."""
+    script = "import sys, imagemill.layers, imagemill.workshop; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"urllib3", "requests", "docker", "rich"} & set(done.stdout.split())
