@@ -29,6 +29,7 @@ PLACES = {
     "report": "reports",
     "reproduce": "reproduce",
     "run": "images",
+    "sbom": "sbom",
     "schema": "manifests",
     "validate": "manifests",
 }

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from imagemill.cli.shared import catalog_of, checkout, platform_names, workshop_of
+from imagemill.cli.references import layout_of
+from imagemill.cli.shared import platform_names
 
 if TYPE_CHECKING:
     from imagemill.diff import Opened
-    from imagemill.plan import Image
     from imagemill.spool import Layers
 
 
@@ -51,38 +50,10 @@ def diff(root: Path | None, one: str, other: str, platform: str, form: str, exit
 
 def _opened(root: Path | None, dist: Path | None, ref: str, platform: str, layers: Layers, scratch: Path) -> Opened:
     from imagemill.diff import open_layout
-    from imagemill.errors import SelectionError
-    from imagemill.export import built
     from imagemill.oci import Layout
     from imagemill.platforms import native
 
-    images = [] if Path(ref).exists() else _planned(root, ref)
-    if len(images) > 1:
-        raise SelectionError(f"{ref} is {len(images)} images", "name one")
-    layout = built(workshop_of(checkout(root), dist).dist, images[0], None) if images else _elsewhere(ref, scratch)
+    layout = layout_of(root, dist, ref, scratch)
     there = {image.platform for image in Layout(layout).images()}
     chosen = platform or (str(native()) if str(native()) in there else "")
     return open_layout(layout, layers, platform=chosen, name=ref)
-
-
-def _planned(root: Path | None, ref: str) -> list[Image]:
-    """The planned images that `ref` means; none where it means none, or where there is no checkout."""
-    from imagemill.errors import CheckoutError, SelectionError
-    from imagemill.plan import plan, select
-
-    try:
-        return select(plan(catalog_of(checkout(root))), [ref])
-    except (CheckoutError, SelectionError):
-        return []
-
-
-def _elsewhere(ref: str, scratch: Path) -> Path:
-    from imagemill.cache import Cache
-    from imagemill.engine import containers
-    from imagemill.mirrors import Mirrors
-    from imagemill.references import open_reference, places
-    from imagemill.web import Web
-
-    engine = containers.find(os.environ)
-    web, save = Web(Mirrors.discover(os.environ)), engine.save if engine else None
-    return open_reference(ref, places(os.environ, scratch, Cache(scratch / "cache"), web, save, lambda _: None))

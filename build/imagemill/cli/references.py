@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from imagemill.cli.shared import catalog_of, checkout, workshop_of
 
 if TYPE_CHECKING:
     from imagemill.appraise import Appraised
     from imagemill.engine.containers import Runner
     from imagemill.load import Catalog
+    from imagemill.plan import Image
     from imagemill.recorder import Real
     from imagemill.workshop import Workshop
 
@@ -60,3 +64,40 @@ def appraised(
         cache, web, save = Cache(workshop.paths.cache), Web(workshop.mirrors), engine.save if engine else None
         where = places(os.environ, folder, cache, web, save, workshop.progress.step)
         return appraise(words, terms, workshop, where, runner)
+
+
+def layout_of(root: Path | None, dist: Path | None, ref: str, scratch: Path) -> Path:
+    """The layout of one image: a planned one that was built, or whatever else a reference leads to.
+
+    Raises SelectionError where it leads nowhere, or to several planned ones.
+    """
+    from imagemill.errors import SelectionError
+    from imagemill.export import built
+
+    images = [] if Path(ref).exists() else _planned(root, ref)
+    if len(images) > 1:
+        raise SelectionError(f"{ref} is {len(images)} images", "name one")
+    return built(workshop_of(checkout(root), dist).dist, images[0], None) if images else _elsewhere(ref, scratch)
+
+
+def _planned(root: Path | None, ref: str) -> list[Image]:
+    """The planned images that `ref` means; none where it means none, or where there is no checkout."""
+    from imagemill.errors import CheckoutError, SelectionError
+    from imagemill.plan import plan, select
+
+    try:
+        return select(plan(catalog_of(checkout(root))), [ref])
+    except (CheckoutError, SelectionError):
+        return []
+
+
+def _elsewhere(ref: str, scratch: Path) -> Path:
+    from imagemill.cache import Cache
+    from imagemill.engine import containers
+    from imagemill.mirrors import Mirrors
+    from imagemill.references import open_reference, places
+    from imagemill.web import Web
+
+    engine = containers.find(os.environ)
+    web, save = Web(Mirrors.discover(os.environ)), engine.save if engine else None
+    return open_reference(ref, places(os.environ, scratch, Cache(scratch / "cache"), web, save, lambda _: None))
