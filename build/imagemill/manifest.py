@@ -160,6 +160,9 @@ class Layer(Struct, frozen=True, forbid_unknown_fields=True):
     """
     drop: tuple[str, ...] = ()
     """Globs of paths to leave out."""
+    strip: tuple[str, ...] = ()
+    """Globs of programs and libraries that lose their symbol tables and debugging sections, which no loader reads: for
+    those of npm packages and wheels, as Debian's come stripped. Each names ELF files, and at least one."""
     directories: Mapping[AbsPath, Directory] = {}
     links: Mapping[AbsPath, str] = {}
     """Symbolic links: path to target."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from imagemill.assemble import botocore, deb, layout, npm, python, ruby, system, wheel
+from imagemill.assemble import botocore, deb, layout, npm, python, ruby, strip, system, wheel
 from imagemill.assemble.dpkg import Assembled, record
 from imagemill.assemble.pyc import NativePython
 from imagemill.errors import AssembleError
@@ -55,6 +55,7 @@ def assemble(
     tree = layout.union(packages, kept, move)
     modules = layout.moved(_pypi(spec, inputs, path_of, native), move) | _npm(spec, inputs, path_of, scratch)
     tree |= {path: entry for path, entry in modules.items() if not globs.match(path, entry)}
+    tree = strip.strip(tree, spec.strip, scratch / "stripped")
     epoch = max((entry.mtime for entry in tree.values()), default=0)
     mtime = epoch or OUR_EPOCH
     if spec.python:
