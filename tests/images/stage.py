@@ -27,7 +27,7 @@ from imagemill.engine import containers
 from imagemill.load import load
 from imagemill.manifest import Runtime
 from imagemill.plan import Image, current, plan
-from imagemill.platforms import Platform, native
+from imagemill.platforms import PLATFORMS, Platform, native
 from imagemill.workshop import Workshop, local_name
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +42,7 @@ def planned() -> list[Image]:
 
 
 IMAGES = planned()
+FOREIGN = [platform for platform in PLATFORMS.values() if platform != native() and not platform.port]
 DURATION = 60
 FUNCTIONS = Path(__file__).parent / "functions"
 HTTP_PORT = 8000

@@ -30,11 +30,14 @@ EVENTS: Mapping[str, Any] = {
     "large": {"bytes": 5_900_000},
     "unicode": "ß",
     "remaining": {"seconds": 0.2},
+    "nested": {"a": 1},
+    "huge_event": {"text": "ü" * 3_000_000},
 }
 ERRORS = {
     *("error", "unhandled", "leave", "slow", "init_error"),
     *("missing_handler", "missing_module", "malformed_handler", "syntax_error"),
 }
+PIPED = "huge_event"  # longer than an argument can be
 STREAMED = "streaming"  # is tried in test_init.py, with a client that reads streams
 
 
@@ -107,14 +110,20 @@ def test_what_does_not_apply_is_noted(image: Image, case: str, reason: str, beha
 def _try(image: Image, case: str, runner: containers.Runner, name: str) -> None:
     family = FAMILIES[image.runtime.family]
     event = EVENTS.get(case, {})
+    text = json.dumps(event, ensure_ascii=case != PIPED)
+    handler, env = family.table["handlers"][case], {"AWS_LAMBDA_FUNCTION_TIMEOUT": "3" if case == "slow" else "20"}
     done = runner.run(
         name,
-        args=[family.table["handlers"][case], json.dumps(event)],
+        args=[handler] if case == PIPED else [handler, text],
+        stdin=text.encode() if case == PIPED else None,
         mounts=family.mounts,
-        env={"AWS_LAMBDA_FUNCTION_TIMEOUT": "3" if case == "slow" else "20"},
+        env={**env, "DOCKER_LAMBDA_USE_STDIN": "1"} if case == PIPED else env,
         network="none",
         timeout=DURATION,
     )
+    if case == "bytes":
+        assert (done.code, done.stdout.rstrip(b"\n")[-2:]) == (0, b"\xff\xfe"), f"{done.stdout!r} {done.stderr!r}"
+        return
     last = done.stdout.splitlines()[-1] if done.stdout.strip() else b""
     said = f"{last[:500]!r}\n{done.stderr.decode(errors='replace')}"
     answer = json.loads(last)
@@ -136,8 +145,14 @@ def _holds(answer: Mapping[str, Any], expected: Mapping[str, str]) -> bool:
 
 def _check(case: str, event: Any, answer: Any, done: containers.Completed, said: str) -> None:
     match case:
-        case "success":
+        case "success" | "nested":
             assert answer == event, said
+        case "huge_event":
+            assert answer == len(event["text"]), said
+        case "es_module":
+            assert answer == "modern.mjs", said
+        case "top_level_await":
+            assert answer == "waited", said
         case "context":
             assert answer["name"] == "test", said
             assert answer["version"] == "$LATEST", said
@@ -183,5 +198,10 @@ def test_every_case_has_a_handler_or_a_reason(name: str) -> None:
         "binary",
         "remaining",
         "log",
+        "nested",
+        "bytes",
+        "es_module",
+        "top_level_await",
+        PIPED,
     }
     assert cases <= {*table["handlers"], *table.get("inapplicable", {})}

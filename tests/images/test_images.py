@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from stage import DURATION, IMAGES, ROOT, Loaded, lambda_client, listening
+from stage import DURATION, FOREIGN, IMAGES, ROOT, Loaded, lambda_client, listening
 
 from imagemill import recorder
 from imagemill.assemble import tarball
@@ -27,14 +27,13 @@ from imagemill.filetree import Entry
 from imagemill.load import load
 from imagemill.mirrors import Mirrors
 from imagemill.plan import Image
-from imagemill.platforms import PLATFORMS, Platform, native
+from imagemill.platforms import Platform, native
 from imagemill.progress import Silent
 from imagemill.workshop import REPOSITORY, Workshop
 
 RUN = [image for image in IMAGES if image.variant == "run"]
 BUILD = [image for image in IMAGES if image.variant == "build"]
 SERVE = [image for image in IMAGES if image.variant == "serve"]
-FOREIGN = [platform for platform in PLATFORMS.values() if platform != native() and not platform.port]
 
 pytestmark = pytest.mark.engine
 

@@ -1,9 +1,8 @@
-"""What is special to Node.js: ES modules and NODE_PATH, callbacks, the SDK, addons that build images compile."""
+"""What is special to Node.js: ES modules and NODE_PATH, callbacks, the SDK."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from stage import DURATION, IMAGES, ROOT, Loaded
@@ -32,12 +31,6 @@ def call(
     runner: containers.Runner, name: str, handler: str, mounts: list[containers.Mount], **options: str
 ) -> Completed:
     return runner.run(name, args=[handler, '{"n": 1}'], mounts=mounts, env=options, network="none", timeout=DURATION)
-
-
-@pytest.mark.parametrize("image", [image for image in RUN if major(image) >= 14], ids=label)
-def test_modules_may_await_while_they_load(image: Image, runner: containers.Runner, loaded: Loaded) -> None:
-    done = call(runner, loaded(image), "modern.handler", MOUNTS)
-    assert done.stdout.splitlines()[-1] == b'"waited"', done.stderr
 
 
 @pytest.mark.parametrize("image", [image for image in RUN if major(image) >= 18], ids=label)
@@ -87,33 +80,3 @@ def test_logs_are_json_where_the_function_wants_it(image: Image, runner: contain
     done = call(runner, loaded(image), "cases.log", MOUNTS, AWS_LAMBDA_LOG_FORMAT="JSON")
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith(b'{"timestamp"')]
     assert [(line["level"], line["message"]) for line in lines] == [("INFO", "noted")], done.stderr
-
-
-ADDON = {
-    "package.json": '{"name": "quick", "version": "1.0.0", "gypfile": true}',
-    "binding.gyp": '{"targets": [{"target_name": "quick", "sources": ["quick.c"]}]}',
-    "quick.c": """#include <node_api.h>
-static napi_value init(napi_env env, napi_value exports) {
-  napi_value v; napi_create_int32(env, 42, &v); napi_set_named_property(env, exports, "answer", v); return exports;
-}
-NAPI_MODULE(quick, init)
-""",
-    "app.js": "exports.handler = async () => require('./build/Release/quick.node').answer;\n",
-}
-
-
-@pytest.mark.parametrize("image", [image for image in RUN if major(image) >= 10], ids=label)
-def test_an_addon_built_in_the_build_image_runs_in_the_run_image(
-    image: Image, runner: containers.Runner, loaded: Loaded, tmp_path: Path
-) -> None:
-    for name, text in ADDON.items():
-        (tmp_path / name).write_text(text)
-    tmp_path.chmod(0o755)
-    build = next(one for one in NODE if one.variant == "build" and one.runtime == image.runtime)
-    made = runner.run(
-        loaded(build), args=["npm", "install"], network="none", timeout=300,
-        mounts=[containers.Mount(tmp_path, "/var/task", read_only=False)],
-    )  # fmt: skip
-    assert made.code == 0, made.stderr.decode() + made.stdout.decode()
-    done = call(runner, loaded(image), "app.handler", [containers.Mount(tmp_path, "/var/task")])
-    assert done.stdout.splitlines()[-1] == b"42", done.stderr

@@ -1,4 +1,4 @@
-"""What is special to Python: its place and search path, handlers in folders, the SDK, extensions that are compiled."""
+"""What is special to Python: its place and search path, handlers in folders, the SDK."""
 
 from __future__ import annotations
 
@@ -12,23 +12,7 @@ from imagemill.engine import containers
 from imagemill.plan import Image
 
 RUN = [image for image in IMAGES if image.runtime.family == "python" and image.variant == "run"]
-BUILD = [image for image in IMAGES if image.runtime.family == "python" and image.variant == "build"]
 FUNCTIONS = ROOT / "tests" / "images" / "functions" / "python"
-EXTENSION = {
-    "setup.py": "from setuptools import Extension, setup\n"
-    "setup(name='quick', version='1', ext_modules=[Extension('quick', ['quick.c'])])\n",
-    "quick.c": """#include <Python.h>
-static PyObject *twice(PyObject *self, PyObject *n) { return PyLong_FromLong(2 * PyLong_AsLong(n)); }
-static PyMethodDef methods[] = {{"twice", twice, METH_O, ""}, {0}};
-#if PY_MAJOR_VERSION == 2
-PyMODINIT_FUNC initquick(void) { Py_InitModule("quick", methods); }
-#else
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "quick", "", -1, methods};
-PyMODINIT_FUNC PyInit_quick(void) { return PyModule_Create(&module); }
-#endif
-""",
-    "app.py": "import quick\ndef handler(event, context): return quick.twice(event['n'])\n",
-}
 # as in the real runtimes: the SDK of older ones lies beside their client
 SEARCH_PATH = """
 import json, os, sys
@@ -97,22 +81,3 @@ def test_handlers_may_be_in_folders(
     handler: str, name: str, image: Image, runner: containers.Runner, loaded: Loaded
 ) -> None:
     assert call(runner, loaded(image), handler) == name
-
-
-@pytest.mark.parametrize("build", BUILD, ids=label)
-def test_an_extension_built_in_the_build_image_runs_in_the_run_image(
-    build: Image, runner: containers.Runner, loaded: Loaded, tmp_path: Path
-) -> None:
-    for name, text in EXTENSION.items():
-        (tmp_path / name).write_text(text)
-    tmp_path.chmod(0o755)
-    made = runner.run(
-        loaded(build),
-        args=["pip", "install", "--no-build-isolation", "--no-index", "-t", ".", "."],
-        mounts=[containers.Mount(tmp_path, "/var/task", read_only=False)],
-        network="none",
-        timeout=300,
-    )
-    assert made.code == 0, made.stderr.decode() + made.stdout.decode()
-    run = next(image for image in RUN if image.runtime == build.runtime)
-    assert call(runner, loaded(run), "app.handler", tmp_path, '{"n": 21}') == 42

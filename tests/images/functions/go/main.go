@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Function is what aws-lambda-go registers.
@@ -21,6 +22,7 @@ type input struct {
 	Leave   bool
 	Seconds float64
 	Bytes   int
+	Text    string
 }
 
 var handlers = map[string]func(*InvokeRequest, input) (interface{}, *ResponseError){
@@ -34,6 +36,10 @@ var handlers = map[string]func(*InvokeRequest, input) (interface{}, *ResponseErr
 	"large": func(_ *InvokeRequest, in input) (interface{}, *ResponseError) {
 		return strings.Repeat("x", in.Bytes), nil
 	},
+	"huge_event": func(_ *InvokeRequest, in input) (interface{}, *ResponseError) {
+		return utf8.RuneCountInString(in.Text), nil
+	},
+	"bytes":     func(*InvokeRequest, input) (interface{}, *ResponseError) { return []byte{0xff, 0xfe}, nil },
 	"unicode":   unicode,
 	"binary":    binary,
 	"remaining": remaining,
@@ -62,6 +68,10 @@ func (*Function) Invoke(request *InvokeRequest, response *InvokeResponse) error 
 	result, failed := handlers[filepath.Base(os.Args[0])](request, in)
 	if failed != nil {
 		response.Error = failed
+		return nil
+	}
+	if bytes, ok := result.([]byte); ok { // of a handler that writes its answer itself
+		response.Payload = bytes
 		return nil
 	}
 	payload, err := json.Marshal(result)

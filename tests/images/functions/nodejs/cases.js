@@ -62,6 +62,8 @@ exports.large = handler((event) => 'x'.repeat(event.bytes));
 
 exports.unicode = handler((event) => 'äöü €𝄞' + event);
 
+exports.huge = handler((event) => event.text.length);
+
 exports.binary = handler(() => {
   const bytes = [0xff, 0xfe, 0x80, 0x0a];
   process.stdout.write(major < 6 ? new Buffer(bytes) : Buffer.from(bytes));
@@ -87,4 +89,7 @@ if (typeof awslambda !== 'undefined') {
     stream.write('one ');
     return wait(0.02).then(() => new Promise((resolve) => stream.end('two', resolve)));
   });
+
+  exports.bytes = awslambda.streamifyResponse((event, stream) =>
+    new Promise((resolve) => stream.end(Buffer.from([0xff, 0xfe]), resolve)));
 }

@@ -5,6 +5,8 @@ const started = await new Promise((resolve) => setTimeout(() => resolve('waited'
 
 export const handler = async () => started;
 
+export const where = async () => import.meta.url.split('/').pop();
+
 export const layer = async () => (await import('from-a-layer')).default;
 
 export const sdk = async () => {

@@ -72,6 +72,10 @@ def unicode(event, context):
     return u"äöü €𝄞" + event
 
 
+def huge(event, context):
+    return len(event["text"])
+
+
 def binary(event, context):
     output = getattr(sys.stdout, "buffer", sys.stdout)
     output.write(b"\xff\xfe\x80\n")

@@ -70,6 +70,10 @@ def unicode(event:, context:)
   "äöü €𝄞#{event}"
 end
 
+def huge(event:, context:)
+  event['text'].length
+end
+
 def binary(event:, context:)
   $stdout.write "\xff\xfe\x00\x80\n".b
   'printed'

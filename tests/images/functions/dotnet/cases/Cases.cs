@@ -22,6 +22,7 @@ namespace Cases
         public bool Leave { get; set; }
         public double Seconds { get; set; }
         public int Bytes { get; set; }
+        public string Text { get; set; }
     }
 
     public class Item
@@ -99,6 +100,16 @@ namespace Cases
         public string Large(Options input) => new string('x', input.Bytes);
 
         public string Unicode(string input) => "äöü €𝄞" + input;
+
+        public int Huge(Options input) => input.Text.Length;
+
+        /// A class in a class.
+        public class Nested
+        {
+            public object Echo(object input) => input;
+        }
+
+        public Stream Bytes(object input) => new MemoryStream(new byte[] { 0xff, 0xfe });
 
         public string Binary(object input)
         {

@@ -76,6 +76,17 @@ public class Cases {
         return "äöü €𝄞" + event;
     }
 
+    public int huge(Map<String, String> event) {
+        return event.get("text").length();
+    }
+
+    /** A class in a class. */
+    public static class Nested {
+        public Object echo(Object event) {
+            return event;
+        }
+    }
+
     public String binary() {
         System.out.write(new byte[] {(byte) 0xff, (byte) 0xfe, '\n'}, 0, 3);
         return "printed";

@@ -30,6 +30,10 @@ public class Stream implements RequestStreamHandler {
         output.write('}');
     }
 
+    public static void bytes(InputStream input, OutputStream output) throws IOException {
+        output.write(new byte[] {(byte) 0xff, (byte) 0xfe});
+    }
+
     public Sum sum(java.util.List<Integer> numbers) {
         return new Sum(numbers);
     }

@@ -3,3 +3,7 @@
 
 def handler(event, context):
     return __name__.split(".")[-1]
+
+
+def echo(event, context):
+    return event
