@@ -20,8 +20,8 @@ RUNTIME = "dotnetcore2.1"
 FUNCTIONS = Path("tests", "images", "functions", "dotnet")
 
 
-def compile_all(root: Path, state: Path) -> None:
-    """Compile what the .NET runtimes are tried with into the folders `out` beside the sources."""
+def toolbox(root: Path, state: Path) -> tuple[csharp.NativeCsharp, dict[str, bytes]]:
+    """The compiler, and the assemblies of .NET to compile against."""
     spec = load(root).runtimes[RUNTIME].bases["debian"].language
     lock = locks.read(locks.path_of(root, "debian-bullseye"))
     arch = find("linux/amd64").arch
@@ -32,8 +32,12 @@ def compile_all(root: Path, state: Path) -> None:
     compiler = csharp.NativeCsharp(csharp.sdk(spec, inputs), libraries, cache.item, state / "dotnet")
     wheels = wheel.unpack_set([(cache.item(one), one.file) for one in inputs.pypi[0]], spec.pypi[0])
     below = f"{spec.pypi[0].into.strip('/')}/dotnetcore2/bin"
-    net = csharp.framework({path.replace(below, "var/lang/bin"): entry for path, entry in wheels.items()})
+    return compiler, csharp.framework({path.replace(below, "var/lang/bin"): one for path, one in wheels.items()})
 
+
+def compile_all(root: Path, state: Path) -> None:
+    """Compile what the .NET runtimes are tried with into the folders `out` beside the sources."""
+    compiler, net = toolbox(root, state)
     folder = root / FUNCTIONS
     core = compiler.assembly("Amazon.Lambda.Core", csharp.sources(folder / "core"), net)
     layered = compiler.assembly("layered", csharp.sources(folder / "layer"), net)

@@ -114,14 +114,19 @@ class NativeCsharp:
         self._run(answers)
         return result
 
-    def _run(self, answers: Path) -> None:
+    def host(self) -> list[str]:
+        """The command that runs a program of .NET here, before `exec` and the program."""
         top = self._unpacked().absolute()
         root = native.unpacked(self.packages, self.path_of, self.cache, re.compile(native.LIBRARIES)).absolute()
         loader, *words = native.command(root, top / "muxer")
         # the program asks its own name and place: they are the loader's, which therefore is in its place
         shutil.copy(loader, top / "dotnet")
-        compiler = next(top.glob("sdk/*/Roslyn/bincore/csc.dll"))
-        command = [str(top / "dotnet"), *words, "exec", str(compiler), "-noconfig", f"@{answers}"]
+        return [str(top / "dotnet"), *words]
+
+    def _run(self, answers: Path) -> None:
+        host = self.host()
+        compiler = next(Path(host[0]).parent.glob("sdk/*/Roslyn/bincore/csc.dll"))
+        command = [*host, "exec", str(compiler), "-noconfig", f"@{answers}"]
         environment = {
             "PATH": os.defpath,
             "LC_ALL": "C.UTF-8",
