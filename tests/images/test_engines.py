@@ -388,6 +388,30 @@ def test_images_that_share_a_layer_are_loaded_together(
         call(any_runner, "rmi", "--force", *names)
 
 
+@pytest.mark.parametrize("platform", [native()], ids=["native"])
+def test_a_name_goes_from_one_image_to_another_and_no_other_name_is_touched(
+    any_runner: containers.Runner, platform: Platform, tmp_path: Path
+) -> None:
+    """Wherever the layout lies, and though somebody has an image with the name of its folder."""
+    given = context(platform, tmp_path / "in")
+    layouts = [tmp_path / "a b: c, d" / "selftest", tmp_path / "e" / "selftest"]
+    for user, layout in enumerate(layouts, 1):
+        told = replace(given, dockerfile=given.dockerfile.replace("USER 993:990", f"USER {user}:{user}"))
+        embedded.build(told, platform, layout=layout, name="t", epoch=EPOCH, scratch=tmp_path / "scratch")
+    first, second = map(containers.identities, layouts)
+    foreign, moving = "selftest:latest", "imagemill/lambda:selftest-moving"
+    try:
+        any_runner.load({layouts[0]: [foreign, moving]})
+        assert any_runner.has({foreign: first, moving: first}) == {foreign, moving}
+        names = set(call(any_runner, "images", "--format", "{{.Repository}}:{{.Tag}}").split())
+        any_runner.load({layouts[1]: [moving]})
+        assert any_runner.has({foreign: first, moving: second}) == {foreign, moving}
+        assert set(call(any_runner, "images", "--format", "{{.Repository}}:{{.Tag}}").split()) == names
+    finally:
+        for name in (foreign, moving):
+            any_runner.forget(name)
+
+
 @BOTH
 def test_timeout_leaves_nothing(loaded: containers.Runner, platform: Platform) -> None:
     started = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -180,6 +181,39 @@ def test_load(tmp_path: Path) -> None:
     runner.load({layout(tmp_path): ["imagemill/lambda:a"]})
     with tarfile.open(fileobj=io.BytesIO((tmp_path / "loaded").read_bytes())) as tar:
         assert {"manifest.json", "index.json", "oci-layout"} <= set(tar.getnames())
+
+
+def test_podman_pulls_layouts(tmp_path: Path) -> None:
+    path = layout(tmp_path / "a b: c, d")
+    script = f"[ $1 = pull ] && {{ echo 0123; readlink ${{3#oci:}}/* > '{tmp_path}/inside'; }}; true"
+    runner = containers.Podman(str(put(tmp_path, "podman", script)), {"PATH": "/usr/bin:/bin"})
+    runner.load({path: ["imagemill/lambda:a", "imagemill/lambda:b"]})
+    said = told(tmp_path, "podman")
+    name = said[2].removeprefix("oci:")
+    assert re.fullmatch("imagemill-[0-9a-f]{32}", name), "a name that podman takes, whatever the path is"
+    assert said == [
+        *("pull", "--quiet", f"oci:{name}", "tag", "0123", "imagemill/lambda:a", "imagemill/lambda:b"),
+        *("untag", f"localhost/{name}:latest", f"localhost/{name}:latest"),
+    ]
+    assert (tmp_path / "inside").read_text().splitlines() == [f"{path}/{p.name}" for p in sorted(path.iterdir())]
+
+
+def test_podman_loads_what_it_cannot_pull_in_one_archive(tmp_path: Path) -> None:
+    script = f"[ $1 = untag ] && exit 1; [ $1 = load ] && cat > '{tmp_path}/loaded'"
+    runner = containers.Podman(str(put(tmp_path, "podman", script)), {"PATH": "/usr/bin:/bin"})
+    runner.load({layout(tmp_path / name): [f"imagemill/lambda:{name}"] for name in "ab"})
+    assert [word for word in told(tmp_path, "podman") if word in ("pull", "load")] == ["pull", "load"]
+    with tarfile.open(fileobj=io.BytesIO((tmp_path / "loaded").read_bytes())) as tar:
+        assert "index.json" not in tar.getnames()
+        listed = json.load(tar.extractfile("manifest.json") or io.BytesIO())
+    assert [row["RepoTags"] for row in listed] == [["imagemill/lambda:a"], ["imagemill/lambda:b"]]
+
+
+def test_podman_takes_the_passing_name_away_when_it_is_stopped(tmp_path: Path) -> None:
+    runner = containers.Podman(str(put(tmp_path, "podman", "[ $1 != tag ] || exit 1; echo 0123")), {})
+    with pytest.raises(EngineError, match="podman tag failed"):
+        runner.load({layout(tmp_path): ["imagemill/lambda:a"]})
+    assert "untag" in told(tmp_path, "podman")
 
 
 def test_nothing_to_load_asks_nobody(tmp_path: Path) -> None:

@@ -167,11 +167,14 @@ class CommandLine(ABC):
             argv += ["--security-opt", "label=disable"]
         return [*argv, image, *options.get("args", ())]
 
-    def call(self, args: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        """Another subcommand, to its end. EngineError when it fails, unless `check` is off."""
+    def call(
+        self, args: Sequence[str], *, check: bool = True, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Another subcommand, to its end, in directory `cwd`. EngineError when it fails, unless `check` is off."""
         done = subprocess.run(
             [self.path, *args],
             env=self.environ,
+            cwd=cwd,
             capture_output=True,
             check=False,
             stdin=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -133,6 +134,37 @@ class Podman(CommandLine):
     @property
     def _read_only_options(self) -> Sequence[str]:
         return ("--read-only", "--read-only-tmpfs=false")  # as docker: no writable /tmp unless asked for
+
+    def load(self, images: Mapping[Path, Sequence[str]]) -> None:
+        # podman goes through every byte of every image of an archive; of a layout it takes the layers that it lacks
+        rest = dict(images)
+        for layout, names in images.items():
+            if not self._pull(layout, names):
+                break  # podman in a virtual machine, or media types that it reads in archives alone
+            del rest[layout]
+        super().load(rest)
+
+    def _pull(self, layout: Path, names: Sequence[str]) -> bool:
+        """Have the image of a layout under these names; False when podman does not take it so.
+
+        Up to podman 4 the path becomes a name of the image. So it is one that nobody else has, is of letters that may
+        be in one whatever those of `layout` are, and goes afterwards.
+        """
+        passing = f"imagemill-{uuid.uuid4().hex}"
+        by_path = f"localhost/{passing}:latest"
+        with tempfile.TemporaryDirectory() as folder:
+            inside = Path(folder, passing)
+            inside.mkdir()
+            for part in ("oci-layout", "index.json", "blobs"):
+                (inside / part).symlink_to(layout.absolute() / part)
+            try:
+                pulled = self.call(["pull", "--quiet", f"oci:{passing}"], check=False, cwd=Path(folder))
+                if pulled.returncode != 0:
+                    return False
+                self.call(["tag", pulled.stdout.decode().split()[-1], *names])
+            finally:
+                self.call(["untag", by_path, by_path], check=False)
+        return True
 
     def remove(self, name: str) -> None:
         # docker's `rm` kills at once; podman's waits 10 s first for what ignores SIGTERM
