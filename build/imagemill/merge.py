@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagemill.dist import Artifact, Dist, check_blobs
 from imagemill.errors import LayoutError, MergeError
-from imagemill.oci import Descriptor, Layout, write_index
+from imagemill.oci import REF_NAME, Descriptor, Layout, note, write_index
 from imagemill.plan import Image
 from imagemill.shard import Shard
 
@@ -80,6 +80,12 @@ def _mistakes(image: Image | None, parts: Sequence[_Part]) -> list[str]:
         if len(where) > 1
     ]
     for part in parts:
+        try:
+            index = Layout(part.dist.index(first.name))
+            if [entry.digest for entry in index.entries()] != [part.artifact.digest]:
+                raise LayoutError(f"{index.path} does not hold {part.artifact.digest}")
+        except LayoutError as error:
+            found.append(f"{first.name}: {error.message}")
         for platform, built in sorted(part.artifact.platforms.items()):
             try:
                 layout = Layout(_layout(part.dist, first.name, platform))
@@ -94,6 +100,7 @@ def _mistakes(image: Image | None, parts: Sequence[_Part]) -> list[str]:
 def _join(parts: Sequence[_Part], into: Dist) -> Artifact:
     """Write one image: a layout a platform, and the index."""
     first = parts[0].artifact
+    notes = _notes(parts)
     sources: list[tuple[Path, Descriptor]] = []
     for part in parts:
         for platform in part.artifact.platforms:
@@ -103,7 +110,18 @@ def _join(parts: Sequence[_Part], into: Dist) -> Artifact:
             sources.append((target, replace(image, annotations={})))
     platforms = {name: one for part in parts for name, one in part.artifact.platforms.items()}
     index = write_index(into.index(first.name), sources, first.name)
+    if notes:
+        note(into.index(first.name), notes)
     return replace(first, digest=index.digest, size=index.size, platforms=dict(sorted(platforms.items())))
+
+
+def _notes(parts: Sequence[_Part]) -> dict[str, str]:
+    """What is noted beside every one of the parts, as the revision is; of parts from two revisions neither is true."""
+    found = []
+    for part in parts:
+        [entry] = Layout(part.dist.index(part.artifact.name)).entries()
+        found.append({name: value for name, value in entry.annotations.items() if name != REF_NAME}.items())
+    return dict(sorted(set(found[0]).intersection(*found[1:])))
 
 
 def _take(source: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from imagemill.dist import Dist
 from imagemill.errors import MergeError
 from imagemill.layers import LayerStore
 from imagemill.merge import merge
-from imagemill.oci import Layout
+from imagemill.oci import REVISION, Layout, note
 
 WORDS = ("python3.13", "serve-python3.13")
 NAME = "python3.13-debian"
@@ -61,6 +61,29 @@ def test_what_is_there_already_stays(hosts: list[Dist], tmp_path: Path) -> None:
     assert len(into.read()) == 3
 
 
+NOTED = {
+    "one revision": (("abc", "abc"), "abc"),
+    "two revisions": (("abc", "def"), None),
+    "one that is not said": (("abc", ""), None),
+    "none": (("", ""), None),
+}
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_the_revision_that_all_parts_have_is_noted(name: str, hosts: list[Dist], tmp_path: Path) -> None:
+    """Beside the index, as a build notes it: no digest changes. It is kept where one of the parts becomes the whole."""
+    revisions, expected = NOTED[name]
+    for dist, revision in zip(hosts, revisions, strict=True):
+        if revision:
+            note(dist.index(NAME), {REVISION: revision})
+    plain = {a.name: a.digest for a in merge(hosts, Dist(tmp_path / "merged"), IMAGES)}
+    for into in (Dist(tmp_path / "merged"), hosts[0]):
+        merged = merge(hosts, into, IMAGES)
+        assert {a.name: a.digest for a in merged} == plain
+        [entry] = Layout(into.index(NAME)).entries()
+        assert entry.annotations.get(REVISION) == expected
+
+
 def other_inputs(dist: Dist) -> None:
     record = dict(dist.read())
     dist.write(record | {NAME: replace(record[NAME], input_hash="f" * 64)})
@@ -83,6 +106,7 @@ REFUSED: dict[str, tuple[Callable[[Dist], object], str]] = {
     "other inputs": (other_inputs, rf"{NAME}: .*/arm64/dist was made from other inputs than .* \(ffffffffffff,"),
     "a damaged blob": (damaged, rf"{NAME}: linux/arm64: .*: blob sha256:[0-9a-f]+ is damaged"),
     "a missing layout": (lambda d: shutil.rmtree(d.layout(NAME, "arm64")), rf"{NAME}: linux/arm64: .* no index.json"),
+    "a missing index": (lambda d: shutil.rmtree(d.index(NAME)), rf"{NAME}: .* no index.json"),
     "an image that nobody plans": (unplanned, r"python1.0-debian: no manifest of this checkout plans it"),
     "nothing built": (lambda d: d.write({}), r"arm64/dist has no images"),
 }
