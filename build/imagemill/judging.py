@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from imagemill import __version__, conform, lock
+from imagemill import __version__, conform, layerfacts, lock
 from imagemill.conform import Completed, Finding, Layers, Subject, judge
 from imagemill.crew import Crew
 from imagemill.dist import Artifact, check_blobs
@@ -162,7 +162,7 @@ def opened_layers(paths: Paths) -> Iterator[Layers]:
 
 
 def _facts(paths: Paths) -> Path:
-    return paths.cache / "layer-facts"
+    return layerfacts.folder(paths.cache)
 
 
 def _locked(workshop: Workshop, image: Image, platform: Platform) -> Mapping[str, str] | None:

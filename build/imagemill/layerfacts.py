@@ -114,6 +114,11 @@ def _reader(data: mmap.mmap | bytes, begin: int, end: int) -> elf.Read:
     return read
 
 
+def folder(cache: Path) -> Path:
+    """Where facts are kept, below the factory's cache."""
+    return cache / "layer-facts"
+
+
 class Kept:
     """Facts on disk, one file a layer below `folder`, written in one step and verified when read."""
 

@@ -38,8 +38,8 @@ def occupied(folder: Path, say: Callable[[str], None], *, wait: bool = True, sha
                 ) from None
             say(f"waiting for {owner}, which works in {folder}")
             fcntl.flock(file, kind)
+        file.truncate(0)  # who shares it is not named: the one that stood there may be long gone
         if not shared:
-            file.truncate(0)
             now = time.strftime("%Y-%m-%d %H:%M:%S %z")
             file.write(f"imagemill, process {os.getpid()}, since {now}")
             file.flush()

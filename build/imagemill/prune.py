@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagemill import layerfacts
 from imagemill import lock as locks
 from imagemill.aging import Aging
 from imagemill.cache import Cache
@@ -62,6 +63,9 @@ def remove(workshop: Workshop, found: Iterable[Useless]) -> None:
     if kept != record:
         workshop.dist.write(kept)
     for path in paths:
+        if path.parent == workshop.dist.path and not path.name.startswith("."):
+            # half a layout would look like nothing of ours: under this name the next run knows what it is
+            path = path.rename(path.with_name(f".{path.name}.{os.getpid()}"))
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -96,10 +100,16 @@ def _layers(workshop: Workshop, images: list[Image], before: float) -> Iterator[
         if key not in keys and _older(files, before):
             yield Useless(tuple(files), "a layer that no lock and no manifest names")
     store = LayerStore(paths.layers)
-    tars = {made.blob.diff_id.partition(":")[2] for key in sorted(keys) if (made := store.get(key))}
+    there = [made.blob for key in sorted(keys) if (made := store.get(key))]
+    tars = {blob.diff_id.partition(":")[2] for blob in there}
     for tar, files in _by_stem(paths.state / "recompressed").items():
         if tar not in tars and _older(files, before):
             yield Useless(tuple(files), "another compression of a layer that no lock and no manifest names")
+    blobs = {blob.digest.partition(":")[2] for blob in there}
+    blobs |= {path.name for path in workshop.dist.path.glob("*/blobs/sha256/*")}
+    for name, files in _by_stem(layerfacts.folder(paths.cache)).items():
+        if name.partition("-")[2] not in blobs and _older(files, before):
+            yield Useless(tuple(files), "what was found in a layer that is no more")
 
 
 def _downloads(paths: Paths, before: float) -> Iterator[Useless]:
@@ -113,7 +123,7 @@ def _downloads(paths: Paths, before: float) -> Iterator[Useless]:
         for inputs in by_arch.values()
         for item in inputs.items
     }
-    for path in sorted(paths.cache.glob("*/*")):
+    for path in sorted(paths.cache.glob("??/*")):
         if path not in named and _older([path], before):
             yield Useless((path,), "a download that no lock names")
 

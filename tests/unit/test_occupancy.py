@@ -66,6 +66,17 @@ def test_some_share_it_and_others_do_not(tmp_path: Path) -> None:
         pass
 
 
+def test_who_was_there_before_is_not_named_for_who_shares_it_now(tmp_path: Path) -> None:
+    with occupied(tmp_path, never):
+        pass
+    with (
+        occupied(tmp_path, never, shared=True),
+        pytest.raises(BusyError, match="is in use by another run"),
+        occupied(tmp_path, never, wait=False),
+    ):
+        pass
+
+
 def test_scratch_goes_with_its_run(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), scratch(tmp_path) as folder:
         (folder / "half").write_bytes(b"x")

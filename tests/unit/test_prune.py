@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,13 +14,18 @@ from pathlib import Path
 import pytest
 import tiny_factory
 from click.testing import CliRunner
+from test_killed import EFFECTS, in_child
 from tiny_factory import ROOT
 
+from imagemill import prune as pruning
 from imagemill.cli import main
+from imagemill.cli.shared import catalog_of, workshop_of
 from imagemill.dist import Dist
+from imagemill.errors import BusyError
 from imagemill.fetch import Cache
 from imagemill.layers import LayerStore
 from imagemill.lock import path_of, read
+from imagemill.occupancy import occupied
 
 OLD = time.time() - 30 * 86400
 BASH = next(
@@ -57,6 +65,8 @@ def test_what_is_needed_stays(house: Path) -> None:
     for path in files(house):
         os.utime(path, (OLD, OLD))
     aged(Cache(house / "state" / "cache").item(BASH))
+    for layer in (house / "dist" / "python3.13-debian-amd64" / "blobs" / "sha256").iterdir():
+        aged(facts(house, layer.name))
     before = files(house)
     assert prune(house, "--keep-days", "0") == ([], "freed 0.00 GB: 0 things")
     assert files(house) - {house / "state" / ".lock"} == before
@@ -72,6 +82,14 @@ def stale_form(house: Path) -> set[Path]:
 
 def stale_download(house: Path) -> set[Path]:
     return {aged(house / "state" / "cache" / "00" / ("0" * 64))}
+
+
+def facts(house: Path, digest: str) -> Path:
+    return house / "state" / "cache" / "layer-facts" / f"sha256-{digest}.0123"
+
+
+def stale_facts(house: Path) -> set[Path]:
+    return {aged(facts(house, "0" * 64))}
 
 
 def dead_run(house: Path) -> set[Path]:
@@ -91,13 +109,15 @@ def unplanned_image(house: Path) -> set[Path]:
     record = dist.read()
     dist.write(record | {"perl5-debian": replace(record["python3.13-debian"], name="perl5-debian")})
     places = (dist.index("perl5-debian"), dist.layout("perl5-debian", "amd64"))
-    return {*(aged(place / "oci-layout") for place in places), aged(dist.logs / "perl5-debian.log")}
+    parts = ("oci-layout", "blobs/sha256/0123", "index.json")
+    return {*(aged(place / part) for place in places for part in parts), aged(dist.logs / "perl5-debian.log")}
 
 
 USELESS: dict[str, tuple[Callable[[Path], set[Path]], str]] = {
     "a layer": (stale_layer, "a layer that no lock and no manifest names"),
     "its other forms": (stale_form, "another compression of a layer"),
     "a download": (stale_download, "a download that no lock names"),
+    "what is known of a layer": (stale_facts, "what was found in a layer that is no more"),
     "scratch of a dead run": (dead_run, "left by a run that is no more"),
     "what a dead run unpacked": (dead_layer, "left by a run that is no more"),
     "an image that a dead run wrote": (dead_image, "left by a run that is no more"),
@@ -121,7 +141,7 @@ def test_what_is_not_goes(name: str, house: Path) -> None:
     assert prune(house)[0] == []
 
 
-@pytest.mark.parametrize("name", ["a layer", "a download", "its other forms"])
+@pytest.mark.parametrize("name", ["a layer", "a download", "its other forms", "what is known of a layer"])
 def test_what_is_young_stays(name: str, house: Path) -> None:
     useless = USELESS[name][0](house)
     assert prune(house, "--keep-days", "31")[0] == []
@@ -133,6 +153,72 @@ def test_what_has_another_name_elsewhere_frees_nothing(house: Path) -> None:
         os.link(path, house / f"other {path.name}")
     lines, said = prune(house)
     assert len(lines) == 1 and said == "freed 0.00 GB: 1 thing"
+
+
+POINTS = 10
+
+
+def test_a_run_killed_anywhere_is_finished_by_the_next(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, catalog, total = {path.relative_to(house) for path in files(house)}, catalog_of(ROOT), 0
+    for leave, _ in USELESS.values():
+        leave(house)
+    for point in range(POINTS + 1):
+        copy = house.with_name(f"{house.name}-{point}")
+        shutil.copytree(house, copy)
+        monkeypatch.setenv("IMAGEMILL_STATE", str(copy / "state"))
+        workshop = workshop_of(ROOT, copy / "dist")
+        found = pruning.useless(workshop, catalog, time.time())
+        stop = 1 + (point - 1) * total // POINTS if point else -1
+
+        def act(stop: int = stop, found: list[pruning.Useless] = found, copy: Path = copy) -> None:
+            count = 0
+
+            def see(event: str, _: object) -> None:
+                nonlocal count
+                count += event in EFFECTS
+                if count == stop:
+                    os._exit(9)
+
+            workshop = workshop_of(ROOT, copy / "dist")
+            workshop.dist.read()  # imports what it needs
+            sys.addaudithook(see)
+            pruning.remove(workshop, found)
+            (copy.parent / "count").write_text(str(count))
+            os._exit(0)
+
+        assert in_child(act) == (9 if point else 0)
+        total = total or int((copy.parent / "count").read_text())
+        assert total > 20
+        record = workshop.dist.read()
+        assert workshop.dist.holds(record["python3.13-debian"], verify=True)
+        pruning.remove(workshop, pruning.useless(workshop, catalog, time.time()))
+        assert {path.relative_to(copy) for path in files(copy)} == kept, f"killed before effect {stop} of {total}"
+
+
+@pytest.mark.parametrize(("place", "shared"), [("state", True), ("dist", False)])
+def test_it_waits_for_a_build_and_a_build_for_it(place: str, shared: bool, house: Path) -> None:
+    useless, waits = stale_layer(house), threading.Event()
+    workshop = workshop_of(ROOT, house / "dist")
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        waits.set()
+
+    def run() -> None:
+        with pruning.alone(workshop, say):
+            with pytest.raises(BusyError), occupied(house / place, say, wait=False, shared=shared):
+                pass
+            pruning.remove(workshop, pruning.useless(workshop, catalog_of(ROOT), time.time()))
+
+    thread = threading.Thread(target=run)
+    with occupied(house / place, say, shared=shared):
+        thread.start()
+        assert waits.wait(20)
+        assert useless <= files(house)
+    thread.join(60)
+    assert len(said) == 1 and str(house / place) in said[0]
+    assert not useless & files(house)
 
 
 def test_nothing_is_built_anew_after_it(house: Path) -> None:
