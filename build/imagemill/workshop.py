@@ -214,9 +214,10 @@ def executor(engine: str, environ: Mapping[str, str]) -> Execute:
     if engine == "embedded":
         return embedded.build
     if engine == "docker":
-        from imagemill.engine import docker
+        from imagemill.engine import buildx, docker
 
-        return partial(docker.build, connect=partial(docker.client, environ))
+        plugin = partial(buildx.build, environ=environ) if buildx.there(environ) else None
+        return partial(docker.build, connect=partial(docker.client, environ), plugin=plugin)
     if engine == "buildah":
         from imagemill.engine import buildah
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+import containerd_docker
 import daemons
 import dotnet_functions
 import pytest
@@ -22,7 +23,7 @@ from stage import FUNCTIONS, IMAGES, ROOT, Behaved, Loaded, Open, lambda_client,
 
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import containers, docker
-from imagemill.errors import EngineError
+from imagemill.errors import EngineError, ImagemillError
 from imagemill.factory import Paths
 from imagemill.mirrors import Mirrors
 from imagemill.plan import Image
@@ -176,6 +177,25 @@ def dockerd() -> Iterator[Mapping[str, str]]:
     finally:
         daemons.end(daemon)
         daemons.remove(home)
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """A folder with Docker's programs, of a version that has the containerd store."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a Docker daemon for the tests")
+    state = Path(os.environ.get("IMAGEMILL_STATE") or ROOT / ".imagemill").absolute()
+    try:
+        return containerd_docker.install(state, os.environ)
+    except ImagemillError as error:
+        pytest.skip(f"SKIPPED FOR WANT OF A NEW DOCKER, which comes from Debian's archive: {error}")
+
+
+@pytest.fixture(scope="session")
+def containerd(programs: Path) -> Iterator[Mapping[str, str]]:
+    """The environment of a `docker` with buildx and a daemon of its own, which stores images in containerd."""
+    with containerd_docker.daemon(programs, os.environ) as environ:
+        yield environ
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from imagemill.contexts import Ready
 from imagemill.engine import Context, embedded
 from imagemill.engine.embedded.lineage import steps
 from imagemill.engine.settling import settle
-from imagemill.errors import ImagemillError
 from imagemill.filetree import Entry
 from imagemill.load import load
 from imagemill.oci import Blob, Descriptor, Layout
@@ -34,25 +32,6 @@ ROOT = Path(__file__).parents[2]
 EPOCH = 1_757_664_000
 WORDS = ["@python3.13"]
 ZSTD = parse("zstd")
-
-
-@pytest.fixture(scope="session")
-def programs() -> Path:
-    """A folder with Docker's programs, of a version that has the containerd store."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can start a Docker daemon for the tests")
-    state = Path(os.environ.get("IMAGEMILL_STATE") or ROOT / ".imagemill").absolute()
-    try:
-        return containerd_docker.install(state, os.environ)
-    except ImagemillError as error:
-        pytest.skip(f"SKIPPED FOR WANT OF A NEW DOCKER, which comes from Debian's archive: {error}")
-
-
-@pytest.fixture(scope="session")
-def docker(programs: Path) -> Iterator[Mapping[str, str]]:
-    """The environment of a `docker` with buildx and a daemon of its own, which stores images in containerd."""
-    with containerd_docker.daemon(programs, os.environ) as environ:
-        yield environ
 
 
 @pytest.fixture(scope="session")
@@ -87,12 +66,12 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Ready]:
     return found
 
 
-def baked(docker: Mapping[str, str], folder: Path, *arguments: str) -> str:
+def baked(containerd: Mapping[str, str], folder: Path, *arguments: str) -> str:
     """Run bake, which must succeed. Returns its progress."""
     done = subprocess.run(
         ["docker", "buildx", "bake", "--progress", "plain", *arguments],
         cwd=folder,
-        env=docker,
+        env=containerd,
         capture_output=True,
         text=True,
         check=False,
@@ -101,9 +80,9 @@ def baked(docker: Mapping[str, str], folder: Path, *arguments: str) -> str:
     return done.stderr
 
 
-def said(docker: Mapping[str, str], *arguments: str) -> str:
+def said(containerd: Mapping[str, str], *arguments: str) -> str:
     """What a `docker` command says; it must succeed."""
-    done = subprocess.run(["docker", *arguments], env=docker, capture_output=True, text=True, check=False)
+    done = subprocess.run(["docker", *arguments], env=containerd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -132,13 +111,13 @@ def settled(layout: Layout, image: Descriptor, one: Ready, folder: Path) -> tupl
 
 
 def test_bake_makes_what_the_embedded_engine_makes(
-    docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+    containerd: Mapping[str, str], images: list[Ready], tmp_path: Path
 ) -> None:
     out = tmp_path / "bake"
     bake.write(images, out, repository="example.test/lambda")
     targets = [target for target in bake.targets(images) if target.is_image]
     outputs = [f"--set={target.name}.output=type=oci,dest={tmp_path}/{target.name}.tar" for target in targets]
-    baked(docker, out, *outputs)
+    baked(containerd, out, *outputs)
     for target in targets:
         one = target.of
         layout = unpacked(tmp_path / f"{target.name}.tar", tmp_path / target.name)
@@ -168,13 +147,13 @@ def test_bake_makes_what_the_embedded_engine_makes(
 
 
 def test_shared_layers_are_built_once_and_continued(
-    docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+    containerd: Mapping[str, str], images: list[Ready], tmp_path: Path
 ) -> None:
     bake.write(images, tmp_path, repository="example.test/lambda")
     printed = subprocess.run(
         ["docker", "buildx", "bake", "--print", "serve"],
         cwd=tmp_path,
-        env=docker,
+        env=containerd,
         capture_output=True,
         text=True,
         check=True,
@@ -183,32 +162,34 @@ def test_shared_layers_are_built_once_and_continued(
     assert data["target"]["serve-python3-13-debian"]["contexts"] == {"layers": "target:layers-python3-13"}
     assert set(data["target"]) == {"serve-python3-13-debian", "layers-python3-13", "layers-debian-trixie"}
     assert data["target"]["serve-python3-13-debian"]["tags"][0].startswith("example.test/lambda:")
-    baked(docker, tmp_path, "run", "serve")  # no outputs: into the daemon's own store
+    baked(containerd, tmp_path, "run", "serve")  # no outputs: into the daemon's own store
     ids = []
     for tag in ("python3.13", "serve-python3.13"):
-        [row] = json.loads(said(docker, "image", "inspect", f"example.test/lambda:{tag}"))
+        [row] = json.loads(said(containerd, "image", "inspect", f"example.test/lambda:{tag}"))
         ids.append(row["RootFS"]["Layers"])
     assert len(ids[0]) >= 4
     assert ids[0] == ids[1], "run and serve are the same layers"
 
 
 def test_a_fresh_builder_takes_from_the_cache_what_another_made(
-    programs: Path, docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+    programs: Path, containerd: Mapping[str, str], images: list[Ready], tmp_path: Path
 ) -> None:
     """Of the lowest target at least: BuildKit up to 0.13 makes the layers of a target that continues one again."""
     with containerd_docker.registry(programs) as address:
         bake.write(images, tmp_path, repository=f"{address}/lambda", cache=f"{address}/cache")
-        baked(docker, tmp_path, "serve", "--push")
-        said(docker, "buildx", "prune", "--all", "--force")
-        again = baked(docker, tmp_path, "serve", "--push")
+        baked(containerd, tmp_path, "serve", "--push")
+        said(containerd, "buildx", "prune", "--all", "--force")
+        again = baked(containerd, tmp_path, "serve", "--push")
     for arch in ("amd64", "arm64"):
         [step] = {line.split()[0] for line in again.splitlines() if f" ADD system-{arch}.tar " in line}
         assert f"{step} CACHED" in again, again
 
 
-def test_provenance_is_attested_when_asked_for(docker: Mapping[str, str], images: list[Ready], tmp_path: Path) -> None:
+def test_provenance_is_attested_when_asked_for(
+    containerd: Mapping[str, str], images: list[Ready], tmp_path: Path
+) -> None:
     bake.write(images[:1], tmp_path / "bake", repository="x", attestations=["type=provenance,mode=max"])
-    baked(docker, tmp_path / "bake", f"--set=*.output=type=oci,dest={tmp_path}/out.tar")
+    baked(containerd, tmp_path / "bake", f"--set=*.output=type=oci,dest={tmp_path}/out.tar")
     layout = unpacked(tmp_path / "out.tar", tmp_path / "out")
     [entry, *_] = layout.entries()  # one for each tag
     kinds = [
@@ -221,7 +202,7 @@ def test_provenance_is_attested_when_asked_for(docker: Mapping[str, str], images
 
 @pytest.mark.parametrize("form", ["oci", "docker", "for_lambda"])
 def test_docker_loads_what_export_writes(
-    form: str, docker: Mapping[str, str], images: list[Ready], tmp_path: Path
+    form: str, containerd: Mapping[str, str], images: list[Ready], tmp_path: Path
 ) -> None:
     """The containerd store reads an index and a manifest of Docker's; a docker-archive is for older ones too."""
     built = []
@@ -240,8 +221,8 @@ def test_docker_loads_what_export_writes(
         expected = export.docker(one, out, [called])
     else:
         expected = export.for_lambda(one, out, [called], tmp_path / "store")
-    said(docker, "load", "--input", str(out))
-    [row] = json.loads(said(docker, "image", "inspect", called))
+    said(containerd, "load", "--input", str(out))
+    [row] = json.loads(said(containerd, "image", "inspect", called))
     assert row["RepoTags"] == [called]
     assert row["Config"]["Labels"]["io.imagemill.runtime"] == "python3.13"
     if form != "docker":  # of an archive the store makes a manifest of its own

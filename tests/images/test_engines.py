@@ -10,7 +10,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ import pytest
 
 from imagemill import oci
 from imagemill.assemble import tarball
-from imagemill.engine import Context, buildah, containers, docker, embedded
+from imagemill.engine import Context, buildah, containers, embedded
 from imagemill.errors import EngineError
 from imagemill.filetree import Entry, Slice, Tree
 from imagemill.merged import MergedTree, merge
 from imagemill.oci import Blob, Descriptor, Layout
 from imagemill.platforms import PLATFORMS, Platform, native
 from imagemill.tarwalk import walk
+from imagemill.workshop import executor
 
 pytestmark = pytest.mark.engine
 
@@ -156,14 +156,14 @@ def tree_of(tree: MergedTree) -> dict[str, tuple[object, ...]]:
     }
 
 
-@pytest.fixture(scope="session", params=["docker", "buildah"])
+@pytest.fixture(scope="session", params=["docker", "containerd", "buildah"])
 def other(request: pytest.FixtureRequest) -> Build:
     """An engine that must agree with the embedded one."""
-    if request.param == "docker":
-        environ: Mapping[str, str] = request.getfixturevalue("dockerd")
-        return partial(docker.build, connect=partial(docker.client, environ))
-    request.getfixturevalue("buildah")
-    return buildah.build
+    if request.param == "buildah":
+        request.getfixturevalue("buildah")
+        return buildah.build
+    environ: Mapping[str, str] = request.getfixturevalue({"docker": "dockerd"}.get(request.param, request.param))
+    return executor("docker", environ)
 
 
 @BOTH

@@ -31,6 +31,7 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
     """Answers as Docker 20.10 does, and remembers what it was asked."""
 
     daemon_threads = True
+    info: Mapping[str, Any] = {"DriverStatus": [["Backing Filesystem", "extfs"]]}
     built: Mapping[str, list[str]] = {}
     context: bytes = b""
     removed: list[str]
@@ -38,7 +39,7 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The four requests that a build makes."""
+    """The requests that a build makes."""
 
     protocol_version = "HTTP/1.1"
     server: Daemon
@@ -46,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.endswith("/version"):
             self.answer(json.dumps({"ApiVersion": "1.41"}).encode())
+        elif self.path.endswith("/info"):
+            self.answer(json.dumps(self.server.info).encode())
         elif self.path.endswith("/get"):
             self.answer(image())
         else:
@@ -104,7 +107,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         thread.join()
 
 
-def build(daemon: Daemon, tmp_path: Path) -> oci.Descriptor:
+def build(daemon: Daemon, tmp_path: Path, plugin: docker.Build | None = None) -> oci.Descriptor:
+    tmp_path.mkdir(exist_ok=True)
     blob = tmp_path / "blob"
     blob.write_bytes(b"layer")
     context = Context(
@@ -122,6 +126,7 @@ def build(daemon: Daemon, tmp_path: Path) -> oci.Descriptor:
         epoch=EPOCH,
         scratch=tmp_path / "scratch",
         connect=partial(docker.client, environ),
+        plugin=plugin,
     )
 
 
@@ -146,7 +151,7 @@ def test_build(daemon: Daemon, tmp_path: Path) -> None:
     ("answer", "message"),
     [
         ((200, [{"stream": "x"}, {"error": "unknown instruction: NOPE"}]), "unknown instruction: NOPE"),
-        ((200, [{"error": "failed to read downloaded context: no such host"}]), "turn its containerd image store off"),
+        ((200, [{"error": "failed to read downloaded context: no such host"}]), "install the buildx plugin"),
         ((400, [{"message": "no BuildKit here"}]), "no BuildKit here"),
     ],
     ids=["dockerfile", "store", "daemon"],
@@ -157,6 +162,33 @@ def test_failed_builds(answer: tuple[int, list[dict[str, Any]]], message: str, d
         build(daemon, tmp_path)
     assert not (tmp_path / "out").exists()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "by_plugin"),
+    [
+        ([["driver-type", "io.containerd.snapshotter.v1"]], True),
+        ([["Backing Filesystem", "extfs"]], False),
+        (None, False),
+    ],
+    ids=["containerd", "classic", "nothing said"],
+)
+def test_the_plugin_builds_where_the_api_takes_no_context(
+    status: Any, by_plugin: bool, daemon: Daemon, tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def plugin(*_: object, **options: Any) -> oci.Descriptor:
+        asked.append(options)
+        return oci.Descriptor("m", "d", 1, "linux/arm64")
+
+    daemon.info = {"DriverStatus": status}
+    assert build(daemon, tmp_path, plugin).platform == "linux/arm64"
+    assert [options["layout"] for options in asked] == [tmp_path / "out"] * by_plugin
+    assert bool(daemon.built) is not by_plugin
+    daemon.built = {}
+    assert build(daemon, tmp_path / "without").platform == "linux/arm64"
+    assert daemon.built, "without a plugin the API is asked, which newer releases answer"
 
 
 def test_no_daemon(tmp_path: Path) -> None:

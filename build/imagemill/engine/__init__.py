@@ -30,7 +30,7 @@ class Context:
     directories: frozenset[str] = frozenset()
 
     def visible(self, epoch: int) -> Tree:
-        """Everything that COPY and ADD see: root's, no newer than `epoch` (seconds since 1970).
+        """Everything that COPY and ADD see: root's, no newer than `epoch` (seconds since 1970), directories as new.
 
         That is all of it, the Dockerfile too, without what .dockerignore names. DockerfileError when that file
         cannot be read.
@@ -41,7 +41,9 @@ class Context:
         for name, entry in self.files.items():
             if entry.kind == "hardlink":
                 entry = replace(self.files[entry.target], kind="hardlink", target=entry.target, content=b"")
-            whole[name] = replace(entry, uid=0, gid=0, mtime=min(entry.mtime, epoch))
+            # BuildKit 0.12 and newer give the directory that another is copied into the time of that, older ones do not
+            mtime = epoch if entry.kind == "dir" else min(entry.mtime, epoch)
+            whole[name] = replace(entry, uid=0, gid=0, mtime=mtime)
         for name in list(whole):
             while (name := posixpath.dirname(name)) and name not in whole:
                 whole[name] = Entry("dir", 0o755, mtime=epoch)

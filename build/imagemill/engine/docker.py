@@ -32,7 +32,10 @@ _USUAL_HOST = "unix:///var/run/docker.sock"
 _LONGEST_SILENCE = 600  # seconds that a daemon may take for one step
 # Of the containerd image store, in releases up to the end of 2024: https://github.com/moby/moby/issues/47717
 _STORE_PROBLEM = "failed to read downloaded context"
-_STORE_REMEDY = "turn its containerd image store off or take a newer Docker; `imagemill bake` works with either"
+_STORE_REMEDY = "install the buildx plugin of the docker command, or take a newer Docker"
+_CONTAINERD = "io.containerd.snapshotter.v1"
+Build = Callable[..., oci.Descriptor]
+"""Builds as `build` does, by other means."""
 
 
 def client(environ: Mapping[str, str]) -> docker.DockerClient:
@@ -84,17 +87,21 @@ def build(
     epoch: int,
     scratch: Path,
     connect: Callable[[], docker.DockerClient],
+    plugin: Build | None = None,
 ) -> oci.Descriptor:
     """Execute `context.dockerfile` for one platform and write an OCI layout at `layout`.
 
     `epoch` (seconds since 1970) is the time of everything made here; `scratch` takes what passes through. The
-    daemon keeps its build cache and nothing else. Returns the descriptor of the image manifest. EngineError
-    without a daemon, or when it refuses the build.
+    daemon keeps its build cache and nothing else. `plugin`, where there is one, builds in a daemon with the containerd
+    image store: its releases up to the end of 2024 take no context over the API. Returns the descriptor of the image
+    manifest. EngineError without a daemon, or when it refuses the build.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     passing = f"imagemill-build:{uuid.uuid4().hex}"
     daemon = connect()
     try:
+        if plugin is not None and _in_containerd(daemon):
+            return plugin(context, platform, layout=layout, name=name, epoch=epoch, scratch=scratch)
         with tempfile.TemporaryFile(dir=scratch) as file:
             _write_context(context, epoch, file)
             file.seek(0)
@@ -118,6 +125,11 @@ def build(
         raise EngineError(f"{name} for {platform}: Docker failed: {error}", "see the daemon's log") from None
     finally:
         daemon.close()
+
+
+def _in_containerd(daemon: docker.DockerClient) -> bool:
+    """Whether the daemon has the containerd image store."""
+    return ["driver-type", _CONTAINERD] in (daemon.info().get("DriverStatus") or [])
 
 
 def _write_context(context: Context, epoch: int, out: IO[bytes]) -> None:
