@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imagemill.errors import BusyError
@@ -41,8 +41,10 @@ def occupied(folder: Path, say: Callable[[str], None], *, wait: bool = True, sha
         file.truncate(0)  # who shares it is not named: the one that stood there may be long gone
         if not shared:
             now = time.strftime("%Y-%m-%d %H:%M:%S %z")
-            file.write(f"imagemill, process {os.getpid()}, since {now}")
-            file.flush()
+            with suppress(
+                OSError
+            ):  # on a full disk the name may be missing, not the lock: what makes room takes it too
+                os.write(file.fileno(), f"imagemill, process {os.getpid()}, since {now}".encode())
         yield
 
 

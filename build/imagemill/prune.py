@@ -55,21 +55,30 @@ def useless(workshop: Workshop, catalog: Catalog, before: float) -> list[Useless
 
 
 def remove(workshop: Workshop, found: Iterable[Useless]) -> None:
-    """Remove it, first from the record of dist: what that names is there."""
+    """Remove it. What the record of dist names is there: images go after they have gone from it.
+
+    Before that comes the rest, which makes the room that the new record takes.
+    """
     paths = [path for one in found for path in one.paths]
-    gone = set(paths)
+    images = [path for path in paths if path.parent == workshop.dist.path and not path.name.startswith(".")]
+    gone = set(images)
+    for path in paths:
+        if path not in gone:
+            _remove(path)
     record = workshop.dist.read()
     kept = {name: artifact for name, artifact in record.items() if workshop.dist.index(name) not in gone}
     if kept != record:
         workshop.dist.write(kept)
-    for path in paths:
-        if path.parent == workshop.dist.path and not path.name.startswith("."):
-            # half a layout would look like nothing of ours: under this name the next run knows what it is
-            path = path.rename(path.with_name(f".{path.name}.{os.getpid()}"))
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    for path in images:
+        # half a layout would look like nothing of ours: under this name the next run knows what it is
+        _remove(path.rename(path.with_name(f".{path.name}.{os.getpid()}")))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _images(dist: Dist, images: Iterable[Image]) -> Iterator[Useless]:

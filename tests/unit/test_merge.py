@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tiny_factory
+from test_killed import EFFECTS, in_child
 from tiny_factory import IMAGES
 
 from imagemill.cli import main
@@ -154,3 +157,39 @@ def test_the_command_prints_digests_and_has_an_exit_code(hosts: list[Dist], tmp_
     refused = CliRunner().invoke(main, [*root, str(hosts[0].path), *into])
     assert (refused.exit_code, refused.stdout) == (43, "")
     assert "linux/arm64 is missing" in refused.stderr
+
+
+def test_a_run_killed_anywhere_is_finished_by_the_next(hosts: list[Dist], tmp_path: Path) -> None:
+    def killed(into: Dist, stop: int) -> int:
+        """The exit code of a merge that ends without a trace before the effect with this number."""
+
+        def act() -> None:
+            count = 0
+
+            def see(event: str, arguments: tuple[object, ...]) -> None:
+                nonlocal count
+                reads = event == "open" and not (isinstance(arguments[2], int) and arguments[2] & os.O_CREAT)
+                count += event in EFFECTS and not reads
+                if count == stop:
+                    os._exit(9)
+
+            sys.addaudithook(see)
+            merge(hosts, into, IMAGES)
+            (tmp_path / "count").write_text(str(count))
+            os._exit(0)
+
+        return in_child(act)
+
+    whole = Dist(tmp_path / "whole")
+    assert killed(whole, -1) == 0
+    total = int((tmp_path / "count").read_text())
+    assert total > 40
+    for stop in range(2, total, total // 6):
+        into = Dist(tmp_path / str(stop))
+        assert killed(into, stop) == 9
+        assert all(into.holds(artifact, verify=True) for artifact in into.read().values())
+        into.sweep()
+        merge(hosts, into, IMAGES)
+        assert into.read() == whole.read()
+        assert all(into.holds(artifact, verify=True) for artifact in into.read().values())
+        assert {path.name for path in into.path.iterdir()} == {path.name for path in whole.path.iterdir()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -193,6 +194,30 @@ def test_a_run_killed_anywhere_is_finished_by_the_next(house: Path, monkeypatch:
         assert workshop.dist.holds(record["python3.13-debian"], verify=True)
         pruning.remove(workshop, pruning.useless(workshop, catalog, time.time()))
         assert {path.relative_to(copy) for path in files(copy)} == kept, f"killed before effect {stop} of {total}"
+
+
+def test_it_makes_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", small], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("cannot mount a small file system here")
+    try:
+        monkeypatch.setattr(LayerStore, "_assemble", tiny_factory.tiny)
+        monkeypatch.setenv("IMAGEMILL_STATE", str(small / "state"))
+        tiny_factory.build(small, "python3.13")
+        useless = {aged(small / "state" / "layers" / f"{'0' * 64}.tar.gz", b"x" * 100_000)}
+        record = Dist(small / "dist").read()
+        Dist(small / "dist").write(record | {"perl5-debian": replace(record["python3.13-debian"], name="perl5-debian")})
+        useless |= {aged(small / "dist" / "perl5-debian" / "oci-layout", b"x")}
+        with pytest.raises(OSError, match="No space left"), (small / "full").open("wb", 0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        assert len(prune(small)[0]) == 2
+        assert not any(path.exists() for path in useless)
+        assert set(Dist(small / "dist").read()) == {"python3.13-debian"}
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 @pytest.mark.parametrize(("place", "shared"), [("state", True), ("dist", False)])
