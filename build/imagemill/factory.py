@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,6 +115,7 @@ class Factory:
         lock_of: Mapping[str, Effective],
         *,
         execute: Execute = embedded.build,
+        stop: Callable[[], None] | None = None,
         platforms: Sequence[str] = (),
         fetch: Fetch | None = None,
         limits: Limits = Limits(1, MOST),  # noqa: B008 - immutable
@@ -123,7 +125,8 @@ class Factory:
         """Make the layers that are missing, and each image, its index and its record as soon as its layers are there.
 
         `fetch` brings their inputs while others are made; without it they are in the cache. `jobs` is how many layers
-        are made at once, by default what `limits` allow. Raises BuildFailed once all that can be made is made.
+        are made at once, by default what `limits` allow. `stop` ends what `execute` still does when we are stopped.
+        Raises BuildFailed once all that can be made is made.
         """
         logbook = Logbook(self._dist.logs)
         for rendered in stale:
@@ -132,7 +135,9 @@ class Factory:
             logbook.open(rendered.image.name, f"engine {self._engine}, lock {effective.state}, input hash {wanted}")
         count = limits.jobs(jobs)
         memory = max(limits.memory, count * MOST) if jobs else limits.memory
-        with scratch(self._paths.state) as folder, self._crew(count) as crew:
+        with scratch(self._paths.state) as folder, self._crew(count) as crew, ExitStack() as last:
+            if stop is not None:
+                last.callback(stop)
             order = partial(
                 Order, store=self._paths.layers, root=self._paths.root, cache=self._paths.cache, scratch=folder
             )

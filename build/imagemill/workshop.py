@@ -13,6 +13,7 @@ from imagemill.builder import source_date_epoch
 from imagemill.cache import Cache
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import embedded
+from imagemill.engine.children import Children
 from imagemill.engine.containers import Runner, identities
 from imagemill.errors import EngineError
 from imagemill.factory import BuildFailed, Execute, Factory, Paths, Result
@@ -92,6 +93,7 @@ class Workshop:
             mine = split(costs, shard.count)[shard.number - 1]
             images = [image for image in images if image.name in mine]
         made: dict[str, Result] = {}
+        children = Children()
         with (
             room(self.dist.path),
             occupied(self.paths.state, self.progress.say, wait=wait, shared=True),
@@ -109,7 +111,8 @@ class Workshop:
                     results = factory.make(
                         stale,
                         lock_of,
-                        execute=executor(engine, self.environ),
+                        execute=executor(engine, self.environ, children),
+                        stop=children.end,
                         platforms=platforms,
                         fetch=self._fetch,
                         limits=limits or machine(),
@@ -209,19 +212,21 @@ class Workshop:
             self.progress.say("  `imagemill lock --update` makes this the lock; --locked makes it an error")
 
 
-def executor(engine: str, environ: Mapping[str, str]) -> Execute:
-    """Who executes Dockerfiles under this name."""
+def executor(engine: str, environ: Mapping[str, str], children: Children) -> Execute:
+    """Who executes Dockerfiles under this name; the programs that it needs are among `children`."""
     if engine == "embedded":
         return embedded.build
     if engine == "docker":
         from imagemill.engine import buildx, docker
 
-        plugin = partial(buildx.build, environ=environ) if buildx.there(environ) else None
+        plugin = None
+        if buildx.there(environ, children.call):
+            plugin = children.awaited(partial(buildx.build, environ=environ, call=children.call))
         return partial(docker.build, connect=partial(docker.client, environ), plugin=plugin)
     if engine == "buildah":
         from imagemill.engine import buildah
 
-        return buildah.build
+        return children.awaited(partial(buildah.build, run=children.call))
     raise EngineError(f"there is no engine {engine!r}", "use embedded, docker or buildah")
 
 

@@ -17,7 +17,8 @@ import pytest
 
 from imagemill import oci
 from imagemill.assemble import tarball
-from imagemill.engine import Context, buildah, containers, embedded
+from imagemill.engine import Context, containers, embedded
+from imagemill.engine.children import Children
 from imagemill.errors import EngineError
 from imagemill.filetree import Entry, Slice, Tree
 from imagemill.merged import MergedTree, merge
@@ -161,9 +162,9 @@ def other(request: pytest.FixtureRequest) -> Build:
     """An engine that must agree with the embedded one."""
     if request.param == "buildah":
         request.getfixturevalue("buildah")
-        return buildah.build
+        return executor("buildah", os.environ, Children())
     environ: Mapping[str, str] = request.getfixturevalue({"docker": "dockerd"}.get(request.param, request.param))
-    return executor("docker", environ)
+    return executor("docker", environ, Children())
 
 
 @BOTH

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagemill.engine import Context, buildx
+from imagemill.engine.children import Children
 from imagemill.errors import EngineError
 from imagemill.filetree import Entry
 from imagemill.oci import Blob, Layout
@@ -50,8 +51,9 @@ def build(tmp_path: Path, environ: dict[str, str], target: str = "") -> None:
     context = Context("FROM scratch\n", {"a.tar": Blob("d", "d", 5, blob)}, files, {"FLAVOUR": "x"}, target)
     scratch = tmp_path / "a, b"
     found = buildx.build(
-        context, find("arm64"), layout=tmp_path / "out", name="t", epoch=5, scratch=scratch, environ=environ
-    )
+        context, find("arm64"), layout=tmp_path / "out", name="t", epoch=5, scratch=scratch, environ=environ,
+        call=Children().call,
+    )  # fmt: skip
     assert found.platform == "linux/arm64"
     assert list(scratch.iterdir()) == []
 
@@ -81,7 +83,7 @@ def test_what_it_refuses(tmp_path: Path) -> None:
 
 
 def test_whether_it_is_there(tmp_path: Path) -> None:
-    environ = docker(tmp_path / "bin", "")
-    assert buildx.there(environ)
-    assert not buildx.there({**environ, "NO_PLUGIN": "1"})
-    assert not buildx.there({"PATH": str(tmp_path)})
+    environ, call = docker(tmp_path / "bin", ""), Children().call
+    assert buildx.there(environ, call)
+    assert not buildx.there({**environ, "NO_PLUGIN": "1"}, call)
+    assert not buildx.there({"PATH": str(tmp_path)}, call)

@@ -19,11 +19,6 @@ from imagemill.platforms import Platform
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 
 
-def call(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end and keep what it says."""
-    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-
-
 def build(
     context: Context,
     platform: Platform,
@@ -32,13 +27,13 @@ def build(
     name: str,
     epoch: int,
     scratch: Path,
-    run: Run = call,
+    run: Run,
 ) -> oci.Descriptor:
     """Execute `context.dockerfile` for one platform and write an OCI layout at `layout`.
 
     `epoch` (seconds since 1970) is the time of everything made here. buildah gets a storage of its own below
-    `scratch`, gone afterwards: the user's images and cache are not touched. Returns the descriptor of the
-    image manifest. EngineError without buildah, or when it fails.
+    `scratch`, gone afterwards: the user's images and cache are not touched. `run` runs it. Returns the descriptor of
+    the image manifest. EngineError without buildah, or when it fails.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(dir=scratch))

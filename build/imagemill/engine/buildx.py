@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from imagemill import oci
@@ -19,11 +19,14 @@ from imagemill.engine.placing import place
 from imagemill.errors import EngineError
 from imagemill.platforms import Platform
 
+Call = Callable[..., "subprocess.CompletedProcess[str]"]
+"""Runs a program, as `Children.call` does."""
 
-def there(environ: Mapping[str, str]) -> bool:
+
+def there(environ: Mapping[str, str], call: Call) -> bool:
     """Whether there is a `docker` command with the plugin."""
     try:
-        return _docker(["buildx", "version"], environ).returncode == 0
+        return call(["docker", "buildx", "version"], env=environ).returncode == 0
     except FileNotFoundError:
         return False
 
@@ -37,10 +40,12 @@ def build(
     epoch: int,
     scratch: Path,
     environ: Mapping[str, str],
+    call: Call,
 ) -> oci.Descriptor:
     """Execute `context.dockerfile` for one platform and write an OCI layout at `layout`.
 
-    `epoch` (seconds since 1970) is the time of everything made here, `environ` says which daemon the command talks to.
+    `epoch` (seconds since 1970) is the time of everything made here, `environ` says which daemon the command talks to,
+    `call` runs it.
     The daemon keeps its build cache and nothing else. Returns the descriptor of the image manifest. EngineError when
     the build is refused.
     """
@@ -52,9 +57,9 @@ def build(
         place(context.visible(epoch), own / "context")
         (own / DOCKERFILE).write_text(context.dockerfile, encoding="utf-8")
         (own / f"{DOCKERFILE}.dockerignore").touch()  # in place of the context's own, which was heeded above
-        done = _docker(
+        done = call(
             [
-                *("buildx", "build", "--quiet", "--builder", _builder(environ)),
+                *("docker", "buildx", "build", "--quiet", "--builder", _builder(environ, call)),
                 *("--provenance=false", "--sbom=false", "--platform", str(platform)),
                 *("--output", "type=oci,tar=false,compression=uncompressed,dest=oci"),
                 *(word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")),
@@ -63,8 +68,8 @@ def build(
                 *(("--no-cache",) if context.files else ()),
                 *("--file", DOCKERFILE, "context"),
             ],
-            environ,
-            own,  # so that no letter of a path means anything in --output
+            env=environ,
+            cwd=own,  # so that no letter of a path means anything in --output
         )
         if done.returncode != 0:
             raise EngineError(f"the Dockerfile does not build for {platform}: {done.stderr.strip()}")
@@ -73,21 +78,7 @@ def build(
         )
 
 
-def _builder(environ: Mapping[str, str]) -> str:
+def _builder(environ: Mapping[str, str], call: Call) -> str:
     """The builder that is the daemon itself, named after the context of the command, whichever one is in use."""
-    said = _docker(["context", "show"], environ)
+    said = call(["docker", "context", "show"], env=environ)
     return said.stdout.strip() if said.returncode == 0 else "default"
-
-
-def _docker(
-    argv: Sequence[str], environ: Mapping[str, str], folder: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker", *argv],
-        env=environ,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
