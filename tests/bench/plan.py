@@ -1,116 +1,103 @@
-"""Times of render, plan and a no-op build with 10 to 200 images, as ratios inside one run.
+"""What is done before anything is made: `python tests/bench/plan.py`.
 
-Copies the checkout, multiplies its manifests and locks, and prints one line a figure: what, how many images, the
-median of some runs cold (no snapshot of the plan yet) and warm, and the ratio to Python's own start.
+Render, plan and a build that finds nothing changed with 100 images, the whole process, cold (no snapshot of the plan
+yet) and warm; then how the time of a build grows, with 10, 50 and 200 images of which none, one runtime's three or five
+runtimes' fifteen have changed.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import itertools
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import pytest
+from measure import PYTHON, at_most, in_turn, median, ratio, say, seconds, started
+from multiplied import Checkout, made
 
-from imagemill.aging import Effective
-from imagemill.dist import Dist
-from imagemill.factory import Factory, Paths
-from imagemill.load import load
-from imagemill.lock import read
-from imagemill.plan import plan
-from imagemill.progress import Silent
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "unit"))
-import tiny_layers  # noqa: E402
-
-COMMANDS = {
-    "render --check": ("render", "--check"),
-    "plan": ("plan", "--set", "all"),
-    "no-op build": ("build", "--set", "all", "--no-load"),
-}
-RUNS = 11
+ROUNDS = 7
+GROWTH_ROUNDS = 5
+SIZES = (10, 50, 200)
+CHANGED = (0, 1, 5)
+NOTHING = ("build", "--set", "all", "--no-load")
+_YEARS = itertools.count(2040)
 
 
-def multiplied(root: Path, images: int) -> None:
-    """A copy of the checkout at `root` with about this many images: three for each runtime."""
-    for name in ("runtimes", "templates", "build"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    path = root / "runtimes" / "lock" / "debian-trixie.json"
-    lock = json.loads(path.read_text())
-    originals, texts = [], []
-    for original in sorted((root / "runtimes").glob("*.yaml")):
-        text = original.read_text()
-        # what stands by itself: the JDK that compiles Java's client is another runtime's
-        if original.stem in lock["sets"] and "jars:" not in text:
-            originals.append(original)
-            texts.append(text)
-        original.unlink()
-    for number in range(round(images / 3)):
-        name, text = originals[number % len(originals)].stem, texts[number % len(originals)]
-        copy = f"{name}-{number}"
-        lines = [line for line in text.splitlines() if not line.startswith("aliases:")]
-        changed = "\n".join(lines).replace(f"name: {name}", f"name: {copy}", 1)
-        (root / "runtimes" / f"{copy}.yaml").write_text(changed + "\n")
-        for part in ("", "/build"):
-            lock["sets"][copy + part] = lock["sets"][name + part]
-    path.write_text(json.dumps(lock))
+def cold(checkout: Checkout, *words: str) -> float:
+    """Seconds for a command that finds no snapshot."""
+    shutil.rmtree(checkout.root / "state" / "plans", ignore_errors=True)
+    return warm(checkout, *words)
 
 
-def built(root: Path) -> None:
-    """All images of the checkout in its dist, each of its layers with one small file."""
-    patch = pytest.MonkeyPatch()
-    tiny_layers.stand_in(patch)
-    factory = Factory(Paths(root, root / "state"), Dist(root / "dist"), Silent())
-    lock_of = {"debian-trixie": Effective(read(root / "runtimes" / "lock" / "debian-trixie.json"))}
-    stale, _ = factory.pending(plan(load(root)), lock_of)
-    factory.make(stale, lock_of)
-    patch.undo()
+def warm(checkout: Checkout, *words: str) -> float:
+    """Seconds for a command that finds one."""
+    return seconds(checkout.command(*words), checkout.environ, checkout.root)
 
 
-def seconds(root: Path, *arguments: str, environ: Mapping[str, str]) -> float:
-    """The wall time of a command of imagemill, which must succeed."""
-    command = [sys.executable, "-m", "imagemill", "--root", str(root), *arguments]
-    started = time.monotonic()
-    subprocess.run(command, env=dict(environ), check=True, capture_output=True, cwd=root)
-    return time.monotonic() - started
+def changed(checkout: Checkout, runtimes: int) -> float:
+    """Seconds for a build after these many runtimes were changed."""
+    year = next(_YEARS)
+    for number in range(runtimes):
+        checkout.touch(number, year)
+    return warm(checkout, *NOTHING)
+
+
+def bounds(folder: Path) -> None:
+    """100 images against the bounds."""
+    checkout = made(folder / "100", 100)
+    commands = {"render --check": ("render", "--check"), "plan": ("plan", "--set", "all"), "build": NOTHING}
+    calls: dict[str, Callable[[], float]] = {"python": lambda: seconds(PYTHON)}
+    for name, words in commands.items():
+        calls[f"{name}, cold"] = partial(cold, checkout, *words)
+        calls[f"{name}, warm"] = partial(warm, checkout, *words)
+    in_turn(calls, 1)
+    rounds = in_turn(calls, ROUNDS)
+    python = median(rounds, "python") * 1000
+    say("python -c pass", f"{python:.0f} ms")
+    for name in list(calls)[1:]:
+        spent = median(rounds, name) * 1000
+        bound = {"render --check, cold": 150, "render --check, warm": 60}.get(name)
+        what = f"{name}, 100 images, the whole process"
+        if bound:
+            at_most(what, spent, bound, "ms", 0)
+        else:
+            say(what, f"{spent:.0f} ms")
+    at_most(
+        "  nothing changed, 100 images: beyond Python's start",
+        median(rounds, "build, warm") * 1000 - python,
+        150,
+        "ms",
+        0,
+    )
+
+
+def growth(folder: Path) -> None:
+    """How the time of a build grows."""
+    calls: dict[str, Callable[[], float]] = {}
+    for size in SIZES:
+        checkout = made(folder / str(size), size)
+        for count in CHANGED:
+            if count * 3 <= size:
+                calls[f"{size} images, {count * 3} changed"] = partial(changed, checkout, count)
+    in_turn(calls, 1)
+    rounds = in_turn(calls, GROWTH_ROUNDS)
+    for name in calls:
+        say(f"build, {name}", f"{median(rounds, name) * 1000:.0f} ms")
+    first, last = SIZES[0], SIZES[-1]
+    say(
+        f"  3 changed of {last} images, in 3 changed of {first}",
+        f"{ratio(rounds, f'{last} images, 3 changed', f'{first} images, 3 changed'):.2f} ×",
+    )
 
 
 def main() -> None:
     """Measure and print."""
-    start = [sys.executable, "-c", "pass"]
+    started("plan, render, nothing changed")
     with tempfile.TemporaryDirectory() as folder:
-        for images in (10, 50, 100, 200):
-            root = Path(folder, str(images))
-            multiplied(root, images)
-            environ = {**os.environ, "PYTHONPATH": str(root / "build"), "IMAGEMILL_STATE": str(root / "state")}
-            environ.pop("PYTHONDONTWRITEBYTECODE", None)
-            seconds(root, "render", environ=environ)
-            built(root)
-            for what, arguments in COMMANDS.items():
-                cold, warm, python = [], [], []
-                for _ in range(RUNS):
-                    started = time.monotonic()
-                    subprocess.run(start, check=True)
-                    python.append(time.monotonic() - started)
-                    shutil.rmtree(root / "state" / "plans", ignore_errors=True)
-                    cold.append(seconds(root, *arguments, environ=environ))
-                    warm.append(seconds(root, *arguments, environ=environ))
-                unit = statistics.median(python)
-                for state, times in (("cold", cold), ("warm", warm)):
-                    spent = statistics.median(times)
-                    beyond = (spent - unit) * 1000
-                    print(
-                        f"{what:<16} {images:>4} images, {state}: {spent * 1000:6.0f} ms  {spent / unit:6.1f} × python"
-                        f", {beyond:.0f} ms beyond it"
-                    )
+        bounds(Path(folder))
+        growth(Path(folder))
 
 
 if __name__ == "__main__":

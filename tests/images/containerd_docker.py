@@ -73,12 +73,15 @@ def install(state: Path, environ: Mapping[str, str]) -> Path:
 
 
 @contextmanager
-def daemon(programs: Path, environ: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """A daemon of these programs, and the environment in which `docker` finds it. Nothing else is touched."""
+def daemon(programs: Path, environ: Mapping[str, str], *, containerd: bool = True) -> Iterator[Mapping[str, str]]:
+    """A daemon of these programs, and the environment in which `docker` finds it. Nothing else is touched.
+
+    Without `containerd` it keeps images in Docker's older store.
+    """
     # Not pytest's own folder: the path of a socket has at most 107 bytes.
     home = Path(tempfile.mkdtemp(prefix="imagemill-containerd-"))
     path = f"{programs}:{environ.get('PATH', '')}:/usr/sbin:/sbin"
-    settings = {"features": {"containerd-snapshotter": True}, "builder": {"gc": {"enabled": False}}}
+    settings = {"features": {"containerd-snapshotter": containerd}, "builder": {"gc": {"enabled": False}}}
     (home / "daemon.json").write_text(json.dumps(settings), encoding="utf-8")
     (home / "config").mkdir()
     (home / "config" / "cli-plugins").symlink_to(programs / "cli-plugins")
