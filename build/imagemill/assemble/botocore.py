@@ -17,26 +17,29 @@ from imagemill.filetree import Entry, Tree
 _MODEL = re.compile(r".*/botocore/data/.*/(service-2|endpoint-rule-set-1)\.json(\.gz)?")
 _EXAMPLES = re.compile(r".*/botocore/data/.*/examples-1\.json(\.gz)?")
 
-# for Python 2.7 too; a description is text, a field with that name is an object
+# for Python 2.7 too, whose dicts have no order; a description is text, a field with that name is an object.
+# Left out while reading: a walk over all models afterwards takes as long as reading them does.
 _DESCRIBE_LESS = """
 import collections, gzip, io, json, sys
 
 def bare(thing):
-    if isinstance(thing, list):
-        return [bare(one) for one in thing]
-    if not isinstance(thing, dict):
-        return thing
-    rows = [(key, bare(value)) for key, value in thing.items() if key != "documentation" or isinstance(value, dict)]
-    return collections.OrderedDict(rows)
+    if "documentation" in thing and not isinstance(thing["documentation"], dict):
+        del thing["documentation"]
+    return thing
+
+whole, less = {}, {"object_hook": bare}
+if sys.version_info < (3, 7):
+    whole = {"object_pairs_hook": collections.OrderedDict}
+    less = {"object_pairs_hook": lambda rows: bare(collections.OrderedDict(rows))}
 
 for source, path, result, _ in json.load(sys.stdin):
     read = gzip.open if path.endswith(".gz") else io.open
     with read(source, "rb") as file:
-        model = json.loads(file.read().decode("utf-8"), object_pairs_hook=collections.OrderedDict)
-    less = bare(model)
+        said = file.read().decode("utf-8")
+    model = json.loads(said, **less)
     if "clientContextParams" in model:  # clients read these as they are
-        less["clientContextParams"] = model["clientContextParams"]
-    text = json.dumps(less, separators=(",", ":")).encode("ascii")
+        model["clientContextParams"] = json.loads(said, **whole)["clientContextParams"]
+    text = json.dumps(model, separators=(",", ":")).encode("ascii")
     with io.open(result, "wb") as file:
         if path.endswith(".gz"):
             with gzip.GzipFile("", "wb", 9, file, 0) as packed:
