@@ -67,6 +67,8 @@ def targets(images: Sequence[Ready]) -> list[Target]:
                 added = split.layers[below:end]
                 sets = [recipe.set for recipe in one.rendered.recipes if recipe.name in added and recipe.set]
                 name = _name(f"layers-{(sets or added)[-1]}")
+                if any(target.name == name for target in made.values()):  # of images for other platforms
+                    name = "-".join((name, *(platform.rpartition("/")[2] for platform in sorted(one.contexts))))
                 made[path[:end]] = Target(name, parent, _dockerfile("", parent, added, ""), added, one, False)
     found = list(made.values())
     for one, split, path in zip(images, splits, paths, strict=True):

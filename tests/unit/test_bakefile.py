@@ -112,6 +112,19 @@ def test_images_for_different_platforms_share_nothing(tmp_path: Path) -> None:
     assert [target.parent for target in bake.targets([run, serve])] == ["", ""]
 
 
+def test_images_for_other_platforms_share_layers_of_another_name(tmp_path: Path) -> None:
+    both = ready(tmp_path / "1", "python3.13", "nodejs24.x")
+    one = ready(tmp_path / "2", "nodejs4.3", "nodejs6.10", platforms=["linux/amd64"])
+    assert {target.name: target.parent for target in bake.targets([*both, *one])} == {
+        "layers-debian-trixie": "",
+        "layers-debian-trixie-amd64": "",
+        "python3-13-debian": "layers-debian-trixie",
+        "nodejs24-x-debian": "layers-debian-trixie",
+        "nodejs4-3-debian": "layers-debian-trixie-amd64",
+        "nodejs6-10-debian": "layers-debian-trixie-amd64",
+    }
+
+
 def test_dockerfiles_put_together_are_the_rendered_one(tmp_path: Path) -> None:
     """Instructions in their order, `FROM layers` replaced by what the target below does."""
     images = ready(tmp_path, "@python3.13", "@nodejs24.x")
