@@ -11,7 +11,7 @@ from pathlib import Path
 from imagemill import graph, recompress
 from imagemill import lock as locks
 from imagemill.aging import Effective
-from imagemill.assemble import csharp, java
+from imagemill.assemble import csharp, java, pyc
 from imagemill.assemble.compression import GZIP, Compression
 from imagemill.cache import Cache
 from imagemill.crew import Crew
@@ -259,7 +259,8 @@ def _compiler(image: Image, recipe: Recipe, lock: Lock, platform: Platform) -> t
     """The packages, of this machine's architecture, of what compiles parts of the layer."""
     here = native().arch
     if recipe.spec.python:
-        return *lock.inputs(image.base.name, here).debian, *lock.inputs(image.runtime.name, here).debian
+        names = (image.base.name, image.runtime.name)
+        return pyc.interpreter(package for name in names for package in lock.inputs(name, here).debian)
     if recipe.spec.jars:
         sets = [image.base.name, *(name for jar in recipe.spec.jars.values() for name in compiler_sets(jar.compiler))]
         return java.compiler([package for name in sets for package in lock.inputs(name, here).debian])

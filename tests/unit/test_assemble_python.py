@@ -14,6 +14,7 @@ from assemble_inputs import deb, file
 from imagemill.assemble import python
 from imagemill.assemble.debian_python import PATCHES
 from imagemill.assemble.pyc import NativePython
+from imagemill.assemble.pyc import interpreter as chosen
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree
 from imagemill.lock import DebianPackage
@@ -268,3 +269,10 @@ def test_alike_files_are_converted_once_and_both_there(tmp_path: Path) -> None:
     files = {"one": file(b"x"), "other": file(b"x")}
     made = interpreter(tmp_path, LOADER).convert(files, script, lambda path, entry: "same", "store")
     assert made == {"one": b"made", "other": b"made"}
+
+
+def test_the_interpreter_is_unpacked_without_what_it_does_not_stand_on() -> None:
+    names = ("locales-all", "bash", "libc6", "zlib1g", "python3.13-minimal", "libpython3.13-stdlib", "libc6")
+    packages = [DebianPackage(name, "1", "amd64", name, "1", "debian", f"pool/{name}.deb", 1, "00") for name in names]
+    kept = [package.name for package in chosen(packages)]
+    assert kept == ["libc6", "zlib1g", "python3.13-minimal", "libpython3.13-stdlib"]

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,9 @@ from imagemill.filetree import Entry, Tree
 from imagemill.lock import DebianPackage
 
 _NEEDED = re.compile(rf"usr/bin/python[23]\.\d+|usr/lib/python[23]\.\d+/.*|{native.LIBRARIES}")
+
+# it stands on libraries alone: shells, tools and locales, which have most of a base's bytes, are not unpacked for it
+_PACKAGES = re.compile(r"lib.*|python[23]\..*|zlib1g")
 
 # reads a JSON list of [source, path in the image, result, its time]; unchecked-hash: no time stamp in it, and no
 # look at the source when it is imported. Files that are no Python of this version (templates, tests) are left out.
@@ -58,6 +61,11 @@ frozen = _imp.find_frozen(module, withdata=True)[0]
 code = compile(source, f"<frozen {module}>", "exec", dont_inherit=True, optimize=0)
 json.dump([bytes(frozen).hex(), marshal.dumps(code).hex()], sys.stdout)
 """
+
+
+def interpreter(packages: Iterable[DebianPackage]) -> tuple[DebianPackage, ...]:
+    """Those of the packages that the interpreter is made of, and needs."""
+    return tuple(dict.fromkeys(package for package in packages if _PACKAGES.fullmatch(package.name)))
 
 
 @dataclass(frozen=True)
