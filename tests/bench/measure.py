@@ -77,6 +77,17 @@ def seconds(argv: Sequence[str | Path], environ: Mapping[str, str] | None = None
     return timed(lambda: run(argv, environ, cwd))
 
 
+def busy(argv: Sequence[str | Path], environ: Mapping[str, str] | None = None, cwd: Path = ROOT) -> float:
+    """Seconds of processor time that a command takes, with all that it starts and waits for.
+
+    For what computes in one thread and waits for nothing, this is its wall time on a machine that has nothing else
+    to do.
+    """
+    begun = sum(os.times()[2:4])
+    run(argv, environ, cwd)
+    return sum(os.times()[2:4]) - begun
+
+
 Rounds = Sequence[Mapping[str, float]]
 
 
