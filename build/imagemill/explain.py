@@ -114,6 +114,8 @@ def maker(image: Image, recipe: Recipe, host: Platform) -> str:
         said += "; npm tarballs unpacked"
     if recipe.spec.python:
         said += f"; modules compiled by the locked CPython {recipe.spec.python} of {host}"
+    if recipe.spec.source:
+        said += f"; {recipe.spec.source.recipe} {recipe.spec.source.version} compiled from upstream's source"
     return said
 
 

@@ -16,7 +16,7 @@ from imagemill.limits import MOST
 from imagemill.lock import DebianPackage, Inputs
 from imagemill.manifest import Base
 from imagemill.oci import Blob
-from imagemill.platforms import Platform
+from imagemill.platforms import Platform, native
 from imagemill.render import Recipe
 from imagemill.room import room
 from imagemill.toolchain import compile_program, init_layer
@@ -153,6 +153,9 @@ class LayerStore:
         if job.recipe.kind == "database":
             rows = [row for key in job.below for row in json.loads(self._file(key, "records.json").read_bytes())]
             return dpkg.database(rows)
+        builder = None
+        if job.recipe.spec.source:
+            builder = source.Builder.of(job.recipe.spec, job.inputs, job.native, cache.item, state)
         made = assemble(
             job.recipe.spec.without_files(),
             job.inputs,
@@ -160,12 +163,9 @@ class LayerStore:
             base=job.base,
             path_of=cache.item,
             scratch=scratch,
-            native=NativePython(job.native, cache.item, state / "python") if job.recipe.spec.python else None,
+            native=_python(job, cache, state / "python", builder),
+            built=builder.tree(job.platform) if builder else None,
         )
-        if job.recipe.spec.source:
-            made.tree.update(
-                source.Builder.of(job.recipe.spec, job.inputs, job.native, cache.item, state).tree(job.platform)
-            )
         epoch = made.epoch or OUR_EPOCH
         jdk = java.NativeJava(job.native, cache.item, state / "java")
         for path, jar in job.recipe.spec.jars.items():
@@ -189,6 +189,13 @@ class LayerStore:
 
     def _file(self, key: str, kind: str) -> Path:
         return self.path / f"{key}.{kind}"
+
+
+def _python(job: Job, cache: Cache, store: Path, builder: source.Builder | None) -> NativePython | None:
+    """What compiles the layer's Python modules, where it has some."""
+    if builder and builder.source.recipe == "cpython":
+        return NativePython(builder.packages[native().arch], cache.item, store, built=builder.installed(native()))
+    return NativePython(job.native, cache.item, store) if job.recipe.spec.python else None
 
 
 def _digest(path: Path) -> str:

@@ -186,7 +186,8 @@ class Layer(Struct, frozen=True, forbid_unknown_fields=True):
     python: MinorVersion | None = None
     """This layer holds CPython of this version at /var/lang: upstream's paths, and compiled .pyc files."""
     ruby: MinorVersion | None = None
-    """This layer holds Debian's Ruby of this version, or its headers, which go to /var/lang with upstream's paths."""
+    """This layer holds Debian's Ruby of this version, its headers or gems for it: they go to /var/lang, with upstream's
+    paths. With `source`, Ruby itself is that one."""
 
     def without_files(self) -> Layer:
         """The same layer without the files of ours."""

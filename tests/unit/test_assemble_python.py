@@ -4,7 +4,7 @@ import json
 import platform as host
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +250,20 @@ def test_an_interpreter_that_fails_is_an_error(tmp_path: Path) -> None:
 def test_an_interpreter_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AssembleError, match="does not start"):
         interpreter(tmp_path, "#!/no/such/program\n").compile(MODULES)
+
+
+def test_an_interpreter_from_source_compiles_by_its_own_name(tmp_path: Path) -> None:
+    """Its packages hold no Python; what another build of it compiled is not taken."""
+    asked = 'test "$3" = "$PYTHONHOME/bin/python3.12" || exit 9\nshift 3'
+    packaged = interpreter(tmp_path, LOADER.replace("shift 3", asked))
+    for name in ("cpython-amd64-1", "cpython-amd64-2"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        for program in ("python3.12", "python3.12-config", "python3"):
+            (tmp_path / name / "bin" / program).touch()
+    first, second = (replace(packaged, built=tmp_path / f"cpython-amd64-{n}") for n in (1, 2))
+    assert set(first.compile({f"{TOP}/a.py": MODULES[f"{TOP}/a.py"]})) == {f"{TOP}/__pycache__/a.cpython-312.pyc"}
+    assert first.identity != second.identity
+    assert first._name(f"{TOP}/a.py", file()) != second._name(f"{TOP}/a.py", file())
 
 
 def test_packages_without_python_are_an_error(tmp_path: Path) -> None:

@@ -33,11 +33,13 @@ def assemble(
     path_of: Callable[[Item], Path],
     scratch: Path,
     native: NativePython | None = None,
+    built: Tree | None = None,
 ) -> Assembled:
     """Make the tree of one layer, without `spec.files`, which the caller adds.
 
     `path_of` tells where an input lies (verified already); `scratch` is an empty directory for unpacked
-    archives, needed until the layer is written; `native` compiles Python where the layer holds CPython.
+    archives, needed until the layer is written; `native` compiles Python where the layer holds CPython; `built` is what
+    the layer's source installs.
     Raises AssembleError where inputs contradict each other or are not what this code knows.
     """
     packages = deb.unpack_all([path_of(package) for package in inputs.debian], scratch / "debian")
@@ -54,20 +56,27 @@ def assemble(
     kept = [layout.place(package.tree, move, globs) for package in packages]
     tree = layout.union(packages, kept, move)
     modules = layout.moved(_pypi(spec, inputs, path_of, native), move) | _npm(spec, inputs, path_of, scratch)
-    tree |= {path: entry for path, entry in modules.items() if not globs.match(path, entry)}
+    tree |= {path: entry for path, entry in ((built or {}) | modules).items() if not globs.match(path, entry)}
     tree = strip.strip(tree, spec.strip, scratch / "stripped")
     epoch = max((entry.mtime for entry in tree.values()), default=0)
     mtime = epoch or OUR_EPOCH
-    if spec.python:
-        compiled = python.finish(tree, spec.python, native)
+    if spec.python or (spec.source and spec.source.recipe == "cpython"):
+        compiled = _compiled(tree, spec, native)
         tree = {path: entry for path, entry in compiled.items() if path in tree or not globs.match(path, entry)}
-    if spec.ruby:
+    if spec.ruby and not spec.source:
         tree = ruby.finish(tree, spec.ruby, platform)
     tree = python.finish_headers(tree)
     tree |= system.finish(tree, {package.name for package in packages}, base, mtime)
     tree |= _own(spec, mtime)
     records = [record(package, paths, tree) for package, paths in zip(packages, kept, strict=True)]
     return Assembled(tree, records, epoch)
+
+
+def _compiled(tree: Tree, spec: Layer, native: NativePython | None) -> Tree:
+    """The tree with its Python as upstream has it, and compiled."""
+    if spec.source:
+        return python.compiled(tree, spec.source.version, native)
+    return python.finish(tree, spec.python or "", native)
 
 
 def _pypi(spec: Layer, inputs: Inputs, path_of: Callable[[Item], Path], native: NativePython | None) -> Tree:

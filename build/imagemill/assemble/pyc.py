@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -70,11 +70,15 @@ def interpreter(packages: Iterable[DebianPackage]) -> tuple[DebianPackage, ...]:
 
 @dataclass(frozen=True)
 class NativePython:
-    """CPython of this machine's architecture, from locked packages; `cache` keeps it and what it compiled."""
+    """CPython of this machine's architecture, from locked packages; `cache` keeps it and what it compiled.
+
+    Where it was built from source, `built` is its /var/lang, and the packages are what it stands on.
+    """
 
     packages: Sequence[DebianPackage]
     path_of: Callable[[DebianPackage], Path]
     cache: Path
+    built: Path | None = field(default=None, kw_only=True)
 
     def compile(self, modules: Tree) -> Tree:
         """The compiled modules of `modules` (path in the image -> source), where this Python looks for them.
@@ -127,15 +131,22 @@ class NativePython:
     @cached_property
     def identity(self) -> str:
         """What decides on the bytes that it makes, the libraries that it stands on included."""
-        return native.hashed(package.sha256 for package in self.packages)
+        return native.hashed((*self._origin, *(package.sha256 for package in self.packages)))
 
     @cached_property
     def _compiler(self) -> str:
         """What decides on the bytes of a .pyc: CPython itself, without the libraries that it stands on."""
-        return native.hashed(package.sha256 for package in self.packages if "python" in package.name)
+        return native.hashed(self._origin or [package.sha256 for package in self.packages if "python" in package.name])
+
+    @cached_property
+    def _origin(self) -> tuple[str, ...]:
+        """The name of what was built from source: it holds the hash of all that it was made of."""
+        return (self.built.name,) if self.built else ()
 
     @cached_property
     def _version(self) -> str:
+        for program in sorted(self.built.glob("bin/python[0-9].*[0-9]")) if self.built else ():
+            return program.name.removeprefix("python")
         for package in self.packages:
             if match := re.fullmatch(r"python([23]\.\d+)-minimal", package.name):
                 return match[1]
@@ -172,9 +183,9 @@ class NativePython:
                 result.replace(store / name)
 
     def _run(self, root: Path, script: str, question: object) -> bytes:
-        program = root / "usr" / "bin" / f"python{self._version}"
-        command = [*native.command(root, program), "-S", "-s"]
-        environment = {"PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+        home = self.built or root / "usr"
+        command = [*native.command(root, home / "bin" / f"python{self._version}"), "-B", "-S", "-s"]
+        environment = {"PYTHONHOME": str(home), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
         try:
             done = subprocess.run(
                 [*command, "-c", script],

@@ -42,11 +42,16 @@ def finish(tree: Tree, version: str, native: NativePython | None) -> Tree:
     Where the interpreter itself is in it, it is laid out as upstream would. `native` compiles. Raises
     AssembleError naming the file where Debian's patches are not those that are turned back here.
     """
+    if native is not None and f"{PREFIX}/bin/python{version}" in tree:
+        tree = _upstream(tree, version, native)
+    return compiled(tree, version, native)
+
+
+def compiled(tree: Tree, version: str, native: NativePython | None) -> Tree:
+    """The tree with the modules of CPython `version` compiled beside them, its own and those of packages."""
     top = f"{PREFIX}/lib/python{version}"
     if native is None:
         raise AssembleError(f"no native interpreter to compile /{top} with", "lock the base for this machine too")
-    if f"{PREFIX}/bin/python{version}" in tree:
-        tree = _upstream(tree, version, native)
     places = (f"{top}/", "var/runtime/")
     modules = {path: entry for path, entry in tree.items() if path.startswith(places) and path.endswith(".py")}
     if not modules:

@@ -22,7 +22,6 @@ find $lang -name '*.so' -exec {tools}strip --strip-unneeded {{}} +
 {tools}strip $lang/bin/python{version}
 ln -s python3 $lang/bin/python
 rm -rf $lang/share $lang/lib/python{version}/test $lang/lib/python{version}/idlelib $lang/bin/idle*
-{python} -B -m compileall -q -f -j1 -s /build/out --invalidation-mode unchecked-hash $lang/lib || true
 """
 
 _RUBY = """
@@ -53,7 +52,6 @@ def script(source: Source, platform: Platform, here: Platform, epoch: int) -> st
         build=here.multiarch,
         host=platform.multiarch,
         cross=cross if across else "",
-        python=python if across else f"/build/out{python}",
         version=source.version,
     )
     return f"# of {epoch}\n{text}"

@@ -77,12 +77,16 @@ class Builder:
 
         Raises AssembleError with the end of the log where the build fails, or cannot be begun.
         """
+        return _read(self.installed(platform))
+
+    def installed(self, platform: Platform) -> Path:
+        """The directory that is /var/lang on a platform, as `tree` has it. Nothing may be written there."""
         kept = self.cache / self._key(platform)
         if not kept.exists():
             self.cache.mkdir(parents=True, exist_ok=True)
             with native.locked(self.cache / "lock"):  # two builds at once would take twice as long, and twice the room
                 self._built(platform)
-        return _read(kept)
+        return kept
 
     def _built(self, platform: Platform) -> Path:
         kept = self.cache / self._key(platform)
