@@ -60,6 +60,11 @@ soak: .venv/dev.stamp ## have 64 clients call the init for 10 minutes, and judge
 	@$(PY) tests/bench/init/soak.py --requests 10000
 	@$(PY) tests/bench/init/soak.py $(ARGS)
 
+.PHONY: source
+source: .venv/dev.stamp ## compile CPython and Ruby from source for both architectures and try their images (ARGS="-k ruby"; hours)
+	@bash tests/engines.sh
+	@$(PY) -m pytest -m source --durations=0 $(ARGS) tests/source
+
 .PHONY: lock
 lock: .venv/dev.stamp ## resolve again what images and the factory are made of
 	@$(MILL) lock --update
