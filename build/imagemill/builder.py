@@ -39,9 +39,8 @@ CARRIERS: Mapping[str, str] = {
 _TRANSPORTS = {"docker", "requests"}
 """Libraries that only talk to an engine, whose images are settled into the factory's form."""
 
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))",
-    re.MULTILINE,
+_IMPORT = (  # compiled by who needs it: commands that do not are quick
+    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*))"
 )
 
 
@@ -86,7 +85,7 @@ def imports(text: str) -> frozenset[str]:
     `from a import b` gives both `a` and `a.b`: which of them is a module, only the files can tell.
     """
     found: set[str] = set()
-    for module, names, plain in _IMPORT.findall(text):
+    for module, names, plain in re.findall(_IMPORT, text, re.MULTILINE):
         found |= {word.strip() for word in plain.split(",") if word.strip()}
         if module:
             found.add(module)

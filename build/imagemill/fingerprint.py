@@ -7,6 +7,7 @@ a rebuild has a reason. Nothing else counts: neither comments in manifests nor t
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -133,9 +134,14 @@ class Fingerprints:
     @staticmethod
     def _go(top: Path) -> str:
         """Hash of the sources of the Go module in `top`, without its tests, and of the version of their compiler."""
-        files = [path for path in top.rglob("*") if path.suffix in (".go", ".mod", ".sum", ".sh")]
-        shipped = sorted(path for path in files if not path.name.endswith("_test.go"))
-        rows = {path.relative_to(top).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped}
+        shipped = [
+            f"{folder}/{name}"
+            for folder, _, names in os.walk(top)
+            for name in names
+            if name.endswith((".go", ".mod", ".sum", ".sh")) and not name.endswith("_test.go")
+        ]
+        below = len(f"{top}/")
+        rows = {path[below:]: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in shipped}
         return hashed([rows, builder.go_version()])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections import UserDict
 from importlib import import_module
 from pathlib import Path
@@ -66,4 +68,7 @@ class _Cli(click.Group):
 @click.pass_context
 def main(ctx: click.Context, root: Path | None) -> None:
     """An image factory: AWS-Lambda-style runtime images from one YAML manifest each."""
+    atexit.register(
+        gc.freeze
+    )  # who ends need not look for garbage first, which takes as long as importing much of this
     ctx.obj = root
