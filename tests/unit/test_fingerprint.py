@@ -122,7 +122,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "its executable bit": (mode, PYTHONS, {"language: files"}),
     "the init": (append("build/init/main.go", "\n"), ALL, {"init: sources"}),
     "a maker": (append("build/imagemill/assemble/deb.py", "\n"), ALL, {"builder", "engine embedded"}),
-    "the engine": (append("build/imagemill/engine/embedded.py", "\n"), ALL, {"engine embedded"}),
+    "the engine": (append("build/imagemill/engine/embedded/__init__.py", "\n"), ALL, {"engine embedded"}),
     "the version of the builder": (
         edit("build/imagemill/__init__.py", '"([0-9.]+)"', r'"\1.1"'),
         ALL,
