@@ -6,7 +6,9 @@ file. The daemon is one of our own (see engines.py), with everything in its cach
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +18,14 @@ from multiplied import made
 
 IMAGES = 100
 ROUNDS = 3
+AT_ONCE = 10
+
+
+def fill(docker: Mapping[str, str], contexts: Path) -> None:
+    """Have everything in BuildKit's cache: a few images at a time, since with all at once it loses sight of some."""
+    names = json.loads((contexts / "docker-bake.json").read_text())["group"]["default"]["targets"]
+    for start in range(0, len(names), AT_ONCE):
+        run(["docker", "buildx", "bake", *names[start : start + AT_ONCE]], docker, contexts)
 
 
 def main() -> None:
@@ -35,6 +45,7 @@ def main() -> None:
                 "ours": partial(seconds, ours, checkout.environ, checkout.root),
                 "bake": partial(seconds, bake, docker, contexts),
             }
+            fill(docker, contexts)
             in_turn(calls, 1)
             rounds = in_turn(calls, ROUNDS)
     say(f"nothing changed, {IMAGES} images: ours", f"{median(rounds, 'ours'):.2f} s")

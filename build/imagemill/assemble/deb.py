@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -126,13 +127,13 @@ def _link(entry: Entry) -> Entry:
 
 def _decompressed(file: BinaryIO, size: int, name: str, path: Path) -> Iterator[bytes]:
     kind = name.rpartition(".")[2]
-    decompress: Callable[[bytes], bytes]
+    expand: Callable[[bytes], Iterator[bytes]]
     if kind == "tar":
-        decompress = bytes
+        expand = _plain
     elif kind == "xz":
-        decompress = lzma.LZMADecompressor().decompress
+        expand = partial(_expanded, lzma.LZMADecompressor())
     elif kind == "gz":
-        decompress = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        expand = partial(_inflated, zlib.decompressobj(zlib.MAX_WBITS | 16))
     else:
         raise AssembleError(
             f"{path}: {name} is compressed with {kind}, which is not read here", "packages with xz, gz or none are"
@@ -142,4 +143,21 @@ def _decompressed(file: BinaryIO, size: int, name: str, path: Path) -> Iterator[
         if not piece:
             raise AssembleError(f"{path} ends early", _REMEDY)
         size -= len(piece)
-        yield decompress(piece)
+        yield from expand(piece)
+
+
+def _plain(piece: bytes) -> Iterator[bytes]:
+    yield piece
+
+
+def _expanded(stream: lzma.LZMADecompressor, piece: bytes) -> Iterator[bytes]:
+    """What a piece means, bit by bit: of locales, one of 1 MiB may mean 100."""
+    yield stream.decompress(piece, _CHUNK)
+    while not (stream.needs_input or stream.eof):
+        yield stream.decompress(b"", _CHUNK)
+
+
+def _inflated(stream: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
+    while piece:
+        yield stream.decompress(piece, _CHUNK)
+        piece = stream.unconsumed_tail
