@@ -49,7 +49,7 @@ print("all", sys.version_info[:2], sys.prefix)
         "/var/lang/bin/ruby",
         """
 require 'bigdecimal'; require 'json'; require 'openssl'; require 'psych'; require 'zlib'; require 'socket'
-require 'fiddle'; require 'digest/sha2'; require 'debug/debug'; require 'racc/parser'; require 'aws-sdk-s3'
+require 'fiddle'; require 'digest/sha2'; require 'racc/cparse'; require 'rbs'; require 'aws-sdk-s3'
 data = 'imagemill' * 1000
 raise unless Zlib::Inflate.inflate(Zlib::Deflate.deflate(data)) == data
 raise unless JSON.parse('{"a": [1]}') == Psych.load('a: [1]')
