@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
+import os
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +21,7 @@ from imagemill.factory import Factory
 from imagemill.fetch import Fetcher
 from imagemill.layers import Order
 from imagemill.occupancy import occupied
+from imagemill.progress import progress
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +99,34 @@ def test_no_wait_refuses(tmp_path: Path) -> None:
         done = build(tmp_path, "--no-wait", "python3.13")
     assert (done.exit_code, done.stdout) == (41, "")
     assert "is in use by imagemill, process" in done.stderr
+
+
+def test_or_it_waits_and_says_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr("imagemill.progress.progress", partial(progress, said))
+    held, let_go = threading.Event(), threading.Event()
+    flock = fcntl.flock
+
+    def waits(file: object, kind: int) -> None:
+        if not kind & fcntl.LOCK_NB:
+            let_go.set()
+        flock(file, kind)  # type: ignore[arg-type]
+
+    def other() -> None:
+        with occupied(tmp_path / "dist", print):
+            held.set()
+            assert let_go.wait(60)
+            assert not (tmp_path / "dist" / "digests.json").exists()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert held.wait(20)
+    monkeypatch.setattr("imagemill.occupancy.fcntl.flock", waits)
+    done = build(tmp_path, "python3.13")
+    thread.join(20)
+    assert done.exit_code == 0
+    assert f"waiting for imagemill, process {os.getpid()}, since" in said.getvalue()
+    assert set(Dist(tmp_path / "dist").read()) == {"python3.13-debian"}
 
 
 @pytest.mark.parametrize("args", [("--shard", "3/2"), ("--shard", "x")])
