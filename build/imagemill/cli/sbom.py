@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from imagemill.cli.references import layout_of
-from imagemill.cli.shared import platform_names
+from imagemill.cli.references import layout_of, planned
+from imagemill.cli.shared import checkout, platform_names
+
+if TYPE_CHECKING:
+    from imagemill.plan import Image
+    from imagemill.platforms import Platform
+    from imagemill.sbom import Component
 
 
 @click.command()
@@ -33,14 +39,25 @@ def sbom(root: Path | None, ref: str, platform: str, form: str, out: Path | None
     from imagemill.spool import Layers
 
     with tempfile.TemporaryDirectory(prefix="imagemill-sbom-") as folder, Layers(Path(folder, "layers")) as layers:
+        image = planned(root, ref)
         layout = layout_of(root, dist, ref, Path(folder))
         there = sorted(image.platform for image in Layout(layout).images())
         default = str(native()) if str(native()) in there or not there else there[0]
         wanted = platform_names([platform])[0] if platform else default
         view = open_layout(layout, find(wanted), layers)
-        text = FORMATS[form](take(view, ref, wanted))
+        known = _known(checkout(root), image, find(wanted)) if image else ()
+        text = FORMATS[form](take(view, ref, wanted, known))
     if out is None:
         click.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8")
         click.echo(out)
+
+
+def _known(root: Path, image: Image, platform: Platform) -> list[Component]:
+    """What the lock knows of an image that was made from it."""
+    from imagemill import lock
+    from imagemill.sbom.planned import components
+
+    pins = lock.read(lock.path_of(root, image.base.name))
+    return list(components(image, lambda name: pins.inputs(name, platform.arch)))

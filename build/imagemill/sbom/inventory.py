@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
@@ -64,14 +64,14 @@ class Inventory:
     files: tuple[File, ...]
 
 
-def take(view: View, name: str, platform: str) -> Inventory:
-    """The inventory of an image. Raises LayoutError where it is damaged."""
+def take(view: View, name: str, platform: str, known: Iterable[Component] = ()) -> Inventory:
+    """The inventory of an image, with the components that are `known` to be in it. LayoutError where it is damaged."""
     from imagemill.sbom import packages
 
     found: dict[str, Component] = {}
-    for component in packages.found(view):
-        known = found.get(component.purl)  # the same package in two places is one that owns both
-        found[component.purl] = replace(known, owns=known.owns | component.owns) if known else component
+    for component in (*packages.found(view), *known):
+        same = found.get(component.purl)  # a package in two places is one that owns both
+        found[component.purl] = replace(same, owns=same.owns | component.owns) if same else component
     components = tuple(sorted(found.values()))
     return Inventory(
         name,
