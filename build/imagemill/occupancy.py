@@ -41,9 +41,8 @@ def occupied(folder: Path, say: Callable[[str], None], *, wait: bool = True, sha
         file.truncate(0)  # who shares it is not named: the one that stood there may be long gone
         if not shared:
             now = time.strftime("%Y-%m-%d %H:%M:%S %z")
-            with suppress(
-                OSError
-            ):  # on a full disk the name may be missing, not the lock: what makes room takes it too
+            # on a full disk the name may be missing, not the lock: what makes room takes it too
+            with suppress(OSError):
                 os.write(file.fileno(), f"imagemill, process {os.getpid()}, since {now}".encode())
         yield
 

@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from copies import copied, mill
 from imagemill.oci import Layout
 
 ROOT = Path(__file__).parents[2]
@@ -25,12 +25,7 @@ pytestmark = pytest.mark.network
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout in which one runtime and its base have one platform more, locked and built."""
-    root = tmp_path_factory.mktemp("checkout")
-    for name in ("runtimes", "templates", "build", "examples"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (root / "runtimes").glob("*.yaml"):
-        if path.stem != TAG:
-            path.unlink()
+    root = copied(tmp_path_factory.mktemp("checkout"), TAG)
     for path in (root / "runtimes" / f"{TAG}.yaml", root / "runtimes" / "bases" / "debian-trixie.yaml"):
         text, count = re.subn(r"(?m)^(platforms: \[.*)\]$", rf"\1, {PLATFORM}]", path.read_text())
         assert count == 1
@@ -40,18 +35,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mill(root, "lock", "--check")
     mill(root, "build", TAG, "--no-load", "--platform", PLATFORM)
     return root
-
-
-def mill(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "imagemill", "--root", root, *arguments],
-        env={"IMAGEMILL_STATE": str(ROOT / ".imagemill"), **os.environ, "PYTHONPATH": str(root / "build")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def test_it_conforms(root: Path) -> None:

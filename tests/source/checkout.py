@@ -5,13 +5,11 @@ The manifest is the committed one of python3.12, ruby3.4 …: only what it is co
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from copies import copied
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,25 +63,9 @@ def available(manifest: str, **download: str) -> str:
 
 def make(top: Path, runtime: str, manifest: str, base: str = "debian-trixie") -> Path:
     """A checkout below `top` that has this one runtime on one base; not locked yet."""
-    for name in ("runtimes", "templates", "build", "examples"):
-        shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (top / "runtimes").glob("*.yaml"):
-        path.unlink()
+    copied(top)
     for path in (*(top / "runtimes" / "bases").glob("*.yaml"), *(top / "runtimes" / "lock").glob("*.json")):
         if path.stem != base:
             path.unlink()
     (top / "runtimes" / f"{runtime}.yaml").write_text(manifest, encoding="utf-8")
     return top
-
-
-def mill(root: Path, *arguments: str) -> str:
-    """What imagemill prints in that checkout; downloads and what was compiled are kept with this one's."""
-    done = subprocess.run(
-        [sys.executable, "-m", "imagemill", "--root", root, *arguments],
-        env={"IMAGEMILL_STATE": str(ROOT / ".imagemill"), **os.environ, "PYTHONPATH": str(root / "build")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-    return done.stdout

@@ -15,6 +15,7 @@ from pathlib import Path
 import checkout
 import pytest
 
+from copies import mill
 from imagemill.dist import Dist
 from imagemill.engine import containers
 from imagemill.factory import Paths
@@ -81,9 +82,9 @@ def proof(request: pytest.FixtureRequest) -> checkout.Proof:
 def root(proof: checkout.Proof, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout with its images: for both architectures those that run, for this machine's the build image too."""
     root = checkout.make(tmp_path_factory.mktemp("checkout"), proof.runtime, proof.manifest, proof.base)
-    checkout.mill(root, "lock", "--update", proof.base)
-    checkout.mill(root, "build", proof.runtime, f"serve-{proof.runtime}", "--no-load")
-    checkout.mill(root, "build", f"build-{proof.runtime}", "--no-load", "--platform", str(native()))
+    mill(root, "lock", "--update", proof.base)
+    mill(root, "build", proof.runtime, f"serve-{proof.runtime}", "--no-load")
+    mill(root, "build", f"build-{proof.runtime}", "--no-load", "--platform", str(native()))
     return root
 
 
@@ -120,7 +121,7 @@ def test_its_libraries_and_its_sdk_work(
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
 def test_its_images_conform(proof: checkout.Proof, root: Path, platform: str) -> None:
     """Judged as any other image: tools answer, and the example's function takes an event."""
-    checkout.mill(root, "conform", proof.runtime, f"serve-{proof.runtime}", "--platform", platform)
+    mill(root, "conform", proof.runtime, f"serve-{proof.runtime}", "--platform", platform)
 
 
 def test_it_behaves_as_the_runtimes_of_its_language(proof: checkout.Proof, root: Path) -> None:

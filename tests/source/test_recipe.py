@@ -19,6 +19,7 @@ import checkout
 import pytest
 import tiny
 
+from copies import mill
 from imagemill import lock as locks
 from imagemill.assemble import source
 from imagemill.assemble.native import command as native_command
@@ -74,14 +75,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     base.write_text(re.sub(r"(?ms)^toolchain:\n.*?(?=^\w)", "toolchain: {}\n", base.read_text(encoding="utf-8")))
     with mirror(top / "upstream") as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMAGEMILL_DOWNLOAD_MIRROR", url)
-        checkout.mill(root, "lock", "--update", "debian-trixie")
+        mill(root, "lock", "--update", "debian-trixie")
         yield root
 
 
 @pytest.fixture(scope="module")
 def built(root: Path) -> Path:
     """The dist with its images of both architectures."""
-    checkout.mill(root, "build", SOLE, "--no-load")
+    mill(root, "build", SOLE, "--no-load")
     return root / "dist"
 
 
@@ -158,6 +159,6 @@ def test_a_lock_of_another_tarball_is_refused(root: Path) -> None:
     manifest.write_text(re.sub(r"(?m)^(          sha256: ).*$", r"\g<1>" + "f" * 64, text), encoding="utf-8")
     try:
         with pytest.raises(AssertionError, match="download ruby is locked with another sha256"):
-            checkout.mill(root, "lock", "--check", "--offline")
+            mill(root, "lock", "--check", "--offline")
     finally:
         manifest.write_text(text, encoding="utf-8")

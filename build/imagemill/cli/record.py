@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-_FAMILIES = ("provided", "python", "nodejs")
+from imagemill import recorder
 
 
 @click.group()
@@ -20,15 +20,13 @@ def record() -> None:
 
 
 @record.command("zip")
-@click.argument("family", type=click.Choice(_FAMILIES))
+@click.argument("family", type=click.Choice(list(recorder.FUNCTIONS)))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: recorder-FAMILY.zip.")
 def write_zip(family: str, out: Path | None) -> None:
     """Write the recording function for a family of runtimes, as AWS Lambda takes it. Prints the file's name.
 
     It takes any event, needs no permissions and no network, and 128 MB do.
     """
-    from imagemill import recorder
-
     file = out or Path(f"recorder-{family}.zip")
     file.write_bytes(recorder.function(family))
     click.echo(file)
@@ -40,8 +38,6 @@ def write_zip(family: str, out: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: standard output.")
 def facts(answer: Path, out: Path | None) -> None:
     """Make a facts file of what the recording function answered; - is standard input. Credentials are left out."""
-    from imagemill import recorder
-
     text = sys.stdin.read() if str(answer) == "-" else answer.read_text(encoding="utf-8", errors="replace")
     found = recorder.dump(recorder.parse(text, str(answer)))
     if out is None:

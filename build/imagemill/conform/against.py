@@ -13,22 +13,15 @@ NAME = "against.record"
 _REMEDY = "correct the image or its manifest, or accept the difference there with a reason"
 # values that belong to a function, a request or a machine: that they are set counts, not what they are
 _OF_THE_FUNCTION = SECRETS | {
-    *(
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_EXECUTION_ENV",
-    ),
+    *("_HANDLER", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_LAMBDA_RUNTIME_API", "AWS_EXECUTION_ENV"),
     *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
     *("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_XRAY_DAEMON_ADDRESS", "_AWS_XRAY_DAEMON_ADDRESS"),
 }
 # names that shells and container engines add, and what only the service has
-_OF_THE_PLACE = frozenset(
-    {"PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME", "HOME", "TERM", "container", "AWS_SESSION_TOKEN"}
-    | {"AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN", "_X_AMZN_TRACE_ID", "_LAMBDA_TELEMETRY_LOG_FD"}
-)
+_OF_THE_PLACE = inside.SHELL | {
+    *("HOSTNAME", "HOME", "TERM", "container", "AWS_SESSION_TOKEN"),
+    *("AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN", "_X_AMZN_TRACE_ID", "_LAMBDA_TELEMETRY_LOG_FD"),
+}
 _MOST_COMMANDS = 20
 
 

@@ -16,7 +16,9 @@ from imagemill.conform.view import View
 from imagemill.errors import RecordError
 from imagemill.recorder import Record
 
-_SHELL = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})  # variables that a shell adds
+SHELL = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
+"""Variables that a shell adds."""
+
 _RECORD = re.compile(r'\{"record":1,"sections":"[\w+/=]*"\}')
 _TOLD = re.compile(r"Init Duration: ([\d.]+ ms)|\tDuration: ([\d.]+ ms)|Max Memory Used: (\d+ MB)")
 _RECORDER = "a function that records what it sees (imagemill record)"
@@ -33,15 +35,14 @@ def answers(view: View, subject: Subject) -> Iterator[Finding]:
         yield skip
         return
     said = session.held(view, subject)
-    problems = []
-    for contract in (session.SINGLE, session.STAY_OPEN, session.EMULATOR):
-        if contract in said and (said[contract].code != "0" or not _RECORD.search(said[contract].text)):
-            output = said[contract]
-            found = f"ends with {output.code}: {output.text.strip()[-200:] or 'nothing said'}"
-            problems.append(Problem(f"{contract}: the function's answer", found, source, _READ))
-    contracts = [contract for contract in said if contract in (session.SINGLE, session.STAY_OPEN, session.EMULATOR)]
+    called = [contract for contract in session.CONTRACTS if contract in said]
+    problems = [
+        Problem(f"{contract}: the function's answer", _ended(said[contract]), source, _READ)
+        for contract in called
+        if said[contract].code != "0" or not _RECORD.search(said[contract].text)
+    ]
     yield from verdict(
-        subject, name, problems, expected=_RECORDER, found=f"answers: {', '.join(contracts)}", source=source
+        subject, name, problems, expected=_RECORDER, found=f"answers: {', '.join(called)}", source=source
     )
 
 
@@ -56,8 +57,7 @@ def hardened(view: View, subject: Subject) -> Iterator[Finding]:
     expected = [name for fact in facts.about(subject.image, facts.invoke().writable) for name in fact.names]
     if record is None:
         [output] = session.held(view, subject, hardened=True).values()
-        found = f"ends with {output.code}: {output.text.strip()[-200:] or 'nothing said'}"
-        problems.append(Problem("a function that answers", found, source, _READ))
+        problems.append(Problem("a function that answers", _ended(output), source, _READ))
     elif [*record.writable] != expected:
         found = f"writable: {', '.join(record.writable) or 'nothing'}"
         problems.append(Problem(f"writable: {', '.join(expected)}", found, source, _READ))
@@ -99,7 +99,7 @@ def environment(view: View, subject: Subject) -> Iterator[Finding]:
                 if name not in view.config.env and any(fnmatch.fnmatchcase(name, glob) for glob in unwanted.globs):
                     yield Problem(f"{name} {_NONE}", f"{name}={seen[name]}", unwanted.source, _READ)
         for name, value in view.config.env.items():
-            if name not in _SHELL and seen.get(name) != value:
+            if name not in SHELL and seen.get(name) != value:
                 told = f"{name}={seen[name]}" if name in seen else f"{name} {_NONE}"
                 yield Problem(f"{name}={value}", told, "the image's configuration", _READ)
 
@@ -153,12 +153,9 @@ def place(view: View, subject: Subject) -> Iterator[Finding]:
 def measures(view: View, subject: Subject) -> Iterator[Finding]:
     """What starting and calling it took, and which limits it had: for information, as machines and engines differ."""
     name, source = "inside.measures", "; ".join(fact.source for fact in facts.invoke().limits)
-    if (skip := _skip(view, subject, name, source)) is not None:
-        yield skip
-        return
-    record = _record(view, subject)
-    if record is None:
-        yield skipped(subject, name, "no record to look at", source=source, remedy=_READ)
+    record = _seen(view, subject, name, source)
+    if isinstance(record, Finding):
+        yield record
         return
     output = session.held(view, subject).get(session.SINGLE)
     told = [next(filter(None, found)) for found in _TOLD.findall(output.text)] if output else []
@@ -174,14 +171,24 @@ def recorded(view: View, subject: Subject) -> Record | None:
 
 
 def _judge(view: View, subject: Subject, name: str, source: str, expected: str, wrong: _Judge) -> Iterator[Finding]:
-    if (skip := _skip(view, subject, name, source)) is not None:
-        yield skip
-        return
-    record = _record(view, subject)
-    if record is None:  # inside.answers says so
-        yield skipped(subject, name, "no record to look at", source=source, remedy=_READ)
+    record = _seen(view, subject, name, source)
+    if isinstance(record, Finding):
+        yield record
         return
     yield from verdict(subject, name, list(wrong(record)), expected=expected, found="as expected", source=source)
+
+
+def _seen(view: View, subject: Subject, name: str, source: str) -> Record | Finding:
+    """What a function sees, or the finding where there is no telling."""
+    if (skip := _skip(view, subject, name, source)) is not None:
+        return skip
+    # `answers` says why there is none
+    none = skipped(subject, name, "no record to look at", source=source, remedy=_READ)
+    return _record(view, subject) or none
+
+
+def _ended(output: session.Output) -> str:
+    return f"ends with {output.code}: {output.text.strip()[-200:] or 'nothing said'}"
 
 
 def _record(view: View, subject: Subject, *, hardened: bool = False) -> Record | None:

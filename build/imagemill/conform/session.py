@@ -38,7 +38,7 @@ timeout 20 tail --pid=$server -f /dev/null || exit 3
 wait $server; echo; echo "ended with $?"
 """
 
-SINGLE, STAY_OPEN, EMULATOR = "single shot", "stay-open", "emulator"
+CONTRACTS = SINGLE, STAY_OPEN, EMULATOR = "single shot", "stay-open", "emulator"
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,7 @@ def locale(view: View, subject: Subject) -> Iterator[Finding]:
 
 def packages(view: View, subject: Subject) -> Iterator[Finding]:
     """The package database reads, lists packages, and all of them are installed and of this architecture."""
-    text = _read(view, _STATUS).decode("utf-8", "replace")
-    rows = [_fields(paragraph) for paragraph in text.split("\n\n") if paragraph.strip()]
+    rows = database(view)
     problems = []
     source = "deb-control(5), dpkg(1)"
     remedy = "build the image again: scanners and apt-get read this file"
@@ -166,9 +165,7 @@ def locked(view: View, subject: Subject) -> Iterator[Finding]:
         reason = "the image was not made from this lock" if wanted is None else "packages were resolved again"
         yield skipped(subject, check, reason, source=source)
         return
-    text = _read(view, _STATUS).decode("utf-8", "replace")
-    rows = [_fields(paragraph) for paragraph in text.split("\n\n")]
-    found = {row["Package"]: row.get("Version", "") for row in rows if "Package" in row}
+    found = {row["Package"]: row.get("Version", "") for row in database(view) if "Package" in row}
     if not found:  # `packages` says so
         yield skipped(subject, check, f"{_STATUS} lists no packages", source=source)
         return
@@ -205,6 +202,12 @@ def release(view: View, subject: Subject) -> Iterator[Finding]:
         found=f"ID={''.join(names)}",
         source=", ".join(fact.source for fact in concerned),
     )
+
+
+def database(view: View) -> list[dict[str, str]]:
+    """What dpkg's database says of each package, by the names of its fields; nothing where there is none."""
+    text = _read(view, _STATUS).decode("utf-8", "replace")
+    return [_fields(paragraph) for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
 def ids(view: View, path: str) -> set[int]:

@@ -12,13 +12,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 
+from imagemill.conform.system import database
 from imagemill.conform.view import View
 from imagemill.errors import LayoutError
 from imagemill.filetree import Entry
 from imagemill.sbom import golang
 from imagemill.sbom.inventory import Component
 
-_STATUS = "var/lib/dpkg/status"
 _LIST = re.compile(r"var/lib/dpkg/info/([^/:]+)(?::[^/]+)?\.list")
 _WHEEL = re.compile(r"(.*/)[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info)")
 _NPM = re.compile(r"(.*/node_modules/(?:@[^/]+/)?[^/]+/)package\.json")
@@ -54,12 +54,7 @@ def found(view: View) -> Iterator[Component]:
 
 def _debian(view: View, lists: Mapping[str, frozenset[str]]) -> Iterator[Component]:
     release = _release(view)
-    try:
-        text = view.read(_STATUS).decode("utf-8", "replace")
-    except LayoutError:
-        return
-    for paragraph in text.split("\n\n"):
-        row = HeaderParser().parsestr(paragraph)
+    for row in database(view):
         name, version = row.get("Package"), row.get("Version")
         if name and version:
             source = (row.get("Source") or name).partition(" ")[0]
