@@ -139,3 +139,28 @@ class RecordError(ImagemillError):
     """What should be the record of an environment is none."""
 
     exit_code = 44
+
+
+class RegistryError(ImagemillError):
+    """A registry that refuses, fails, or says something else than it should.
+
+    `transient` tells a fault that may pass from a definitive answer.
+    """
+
+    exit_code = 50
+
+    def __init__(self, message: str, remedy: str = "", *, transient: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.transient = transient
+
+
+class TrustError(ImagemillError):
+    """Keys, passphrases, or trust metadata that are missing or wrong."""
+
+    exit_code = 51
+
+
+class PublishError(ImagemillError):
+    """What may not be published, or was not published whole."""
+
+    exit_code = 52

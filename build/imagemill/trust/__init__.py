@@ -1,0 +1,1 @@
+"""Content trust: keys, Notary's metadata, and what signs either."""
