@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the image tests need (what runs images, and a browser), after saying what and why. `make test` calls it first.
+# Installs what the image tests need (what runs images, a browser, and a database), after saying what and why. `make test` calls it first.
 #
 #   tests/engines.sh                     looks, says what is missing, installs it (as root, or with sudo)
 #   tests/engines.sh --install NAME...   the part that needs root: packages, `binfmt`, `tun`
@@ -106,6 +106,8 @@ look() {
     have buildah || missing buildah 'buildah: tests compare its images with the embedded engine'"'"'s'
     have chromium || have chromium-browser || have google-chrome ||
         missing chromium 'chromium: tests open the report of conformance in a browser'
+    have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+        missing postgresql 'postgresql: tests sign for a notary, which keeps its metadata there (a cluster of their own)'
     if [ "$(uname -s)" = Linux ] && ! emulates_foreign; then
         [ -n "$(qemu_line)" ] ||
             missing qemu-user-static "qemu-user-static: runs $foreign images on this $(uname -m) machine"
@@ -136,10 +138,10 @@ with_companions() {
 
 by_hand() {
     say 'to install by hand:'
-    say '  Debian, Ubuntu:  sudo apt-get install podman runc nftables uidmap slirp4netns buildah docker.io qemu-user-static chromium'
-    say '  Fedora, RHEL:    sudo dnf install podman buildah moby-engine qemu-user-static chromium'
-    say '  Arch:            sudo pacman -S podman buildah docker qemu-user-static qemu-user-static-binfmt chromium'
-    say '  macOS:           brew install --cask chromium && brew install podman && podman machine init && podman machine start   (or Docker Desktop)'
+    say '  Debian, Ubuntu:  sudo apt-get install podman runc nftables uidmap slirp4netns buildah docker.io qemu-user-static chromium postgresql'
+    say '  Fedora, RHEL:    sudo dnf install podman buildah moby-engine qemu-user-static chromium postgresql-server'
+    say '  Arch:            sudo pacman -S podman buildah docker qemu-user-static qemu-user-static-binfmt chromium postgresql'
+    say '  macOS:           brew install --cask chromium && brew install podman postgresql && podman machine init && podman machine start   (or Docker Desktop)'
     say 'and where binfmt or tun is missing:'
     say "  sudo sh '$0' --install binfmt tun"
 }

@@ -1,7 +1,6 @@
 """A Docker with the containerd image store and buildx, and a registry, out of Debian's packages, for the tests alone.
 
-Distributions of the last years have an older Docker, or one without buildx. These programs need nothing but a C library
-that is at least as new as theirs was when they were linked (2.34), so they run from any folder.
+Distributions of the last years have an older Docker, or one without buildx.
 """
 
 from __future__ import annotations
@@ -12,64 +11,34 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import daemons
 
-from imagemill.assemble import deb
-from imagemill.fetch import Cache, Fetcher
-from imagemill.lock import DebianPackage
-from imagemill.mirrors import Mirrors
-from imagemill.platforms import native
-from imagemill.resolve.debian import read_archive, read_releases
-from imagemill.web import Web
+from debian_programs import Wanted
+from debian_programs import install as taken
 
-SUITE = "trixie"
-PROGRAMS: Mapping[str, Sequence[str]] = {
-    "docker.io": ["usr/sbin/dockerd"],
-    "docker-cli": ["usr/bin/docker"],
-    "docker-buildx": ["usr/libexec/docker/cli-plugins/docker-buildx"],
-    "containerd": ["usr/bin/containerd", "usr/bin/containerd-shim-runc-v2"],
-    "docker-registry": ["usr/bin/docker-registry"],
-    "tini": ["usr/bin/tini"],
-}
-
-
-def packages(mirrors: Mirrors, cache: Cache) -> list[DebianPackage]:
-    """The newest of these packages in the suite, its signature checked."""
-    web = Web(mirrors)
-    setting = mirrors.environ.get("IMAGEMILL_DEBIAN_KEYRING")
-    keyring = Path(setting) if setting else None
-    releases = read_releases(SUITE, ["updates", "security"], web=web, mirror=mirrors.archive, keyring=keyring)
-    archive = read_archive(releases, native().arch, web=web, cache=cache, mirror=mirrors.archive, say=lambda _: None)
-    return [archive.candidates[name].package for name in PROGRAMS]
+DOCKER = Wanted(
+    "trixie",
+    {
+        "docker.io": {"usr/sbin/dockerd": "dockerd"},
+        "docker-cli": {"usr/bin/docker": "docker"},
+        "docker-buildx": {"usr/libexec/docker/cli-plugins/docker-buildx": "cli-plugins/docker-buildx"},
+        "containerd": {
+            "usr/bin/containerd": "containerd",
+            "usr/bin/containerd-shim-runc-v2": "containerd-shim-runc-v2",
+        },
+        "docker-registry": {"usr/bin/docker-registry": "docker-registry"},
+        "tini": {"usr/bin/tini": "docker-init"},
+    },
+)
 
 
 def install(state: Path, environ: Mapping[str, str]) -> Path:
-    """A folder with these programs below `state`, and its `cli-plugins`. Downloads what is not in the cache."""
-    mirrors, cache = Mirrors.discover(environ), Cache(state / "cache")
-    wanted = packages(mirrors, cache)
-    name = "-".join(package.sha256[:8] for package in wanted)
-    folder = state / "tests" / f"docker-{name}"
-    if folder.is_dir():
-        return folder
-    Fetcher(cache, mirrors, lambda _: None).fetch(wanted)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        staging = Path(scratch, "bin")
-        (staging / "cli-plugins").mkdir(parents=True)
-        for package in wanted:
-            tree = deb.unpack(cache.item(package), Path(scratch, package.name)).tree
-            for path in PROGRAMS[package.name]:
-                inside = "cli-plugins" if "cli-plugins" in path else "."
-                target = staging / inside / path.rpartition("/")[2]
-                target.write_bytes(tree[path].read())
-                target.chmod(0o755)
-        (staging / "docker-init").symlink_to("tini")
-        staging.rename(folder)
-    return folder
+    """A folder with these programs below `state`, and its `cli-plugins`."""
+    return taken(DOCKER, "docker", state, environ)
 
 
 @contextmanager
