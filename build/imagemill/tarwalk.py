@@ -21,6 +21,8 @@ _ZEROS = bytes(_BLOCK)
 _XATTR = "SCHILY.xattr."
 # A pax header or a long name is a few hundred bytes; 1 MiB is what Go's reader takes too.
 _MAX_EXTENSION = 1 << 20
+# A page that was looked at stays mapped with its neighbours, and counts as memory of the process.
+_MAPPED = 32 << 20
 _KINDS: dict[int, Kind] = {
     ord("0"): "file",
     0: "file",
@@ -42,9 +44,14 @@ def walk(data: mmap.mmap | bytes, file: Path) -> Iterator[tuple[str, Entry]]:
     is damaged, cut short, or names a path outside its root.
     """
     position, end = 0, len(data)
+    behind = 0  # up to where pages were given back
     inherited: dict[str, bytes] = {}
     records: dict[str, bytes] = {}
     while position + _BLOCK <= end:
+        if position - behind > _MAPPED and isinstance(data, mmap.mmap):
+            now = position // mmap.PAGESIZE * mmap.PAGESIZE
+            data.madvise(mmap.MADV_DONTNEED, behind, now - behind)
+            behind = now
         block = data[position : position + _BLOCK]
         if block == _ZEROS:
             return
