@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
-import msgspec
-import yaml
-
+from imagemill import strictyaml
 from imagemill.errors import ManifestError
 from imagemill.manifest import Base, Runtime
 
-if TYPE_CHECKING:
-    from imagemill.mistakes import Mistake
-
 _T = TypeVar("_T", Base, Runtime)
 SUFFIX = ".yaml"
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is 8 times as fast
-
-
-class _StrictLoader(_LOADER):  # type: ignore[misc]
-    """YAML as everybody writes it, but a key that is given twice is an error instead of the last one winning."""
-
-
-def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    found: dict[Hashable, Any] = {}
-    merges = False
-    for key_node, value_node in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            merges = True
-            continue
-        key = _value(loader, key_node)
-        if not isinstance(key, Hashable) or key in found:
-            what = f"key {key!r} is given twice" if isinstance(key, Hashable) else "a key must be a word"
-            raise yaml.constructor.ConstructorError(None, None, what, key_node.start_mark)
-        found[key] = _value(loader, value_node)
-    if merges:  # `<<: *anchor`; the keys beside it win
-        loader.flatten_mapping(node)
-        merged = {_value(loader, key_node): _value(loader, value_node) for key_node, value_node in node.value}
-        return merged | found
-    return found
-
-
-def _sequence(loader: Any, node: yaml.SequenceNode) -> list[Any]:
-    return [_value(loader, one) for one in node.value]
-
-
-def _value(loader: Any, node: yaml.Node) -> Any:
-    if node.tag == "tag:yaml.org,2002:str" and isinstance(node, yaml.ScalarNode):
-        return node.value  # most of all values, without a detour
-    return loader.construct_object(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_SEQUENCE_TAG, _sequence)
 
 
 @dataclass(frozen=True)
@@ -86,26 +42,10 @@ def load(root: Path) -> Catalog:
 
 def check_file(path: Path, shown: str, kind: type[_T]) -> tuple[_T | None, list[str]]:
     """One manifest file and the mistakes in it; the manifest is None when there are any."""
-    try:
-        data = yaml.load(path.read_bytes(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made strict
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f" line {mark.line + 1}" if mark else ""
-        return None, [f"{shown}{line}: {error.problem}; correct the YAML"]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return None, [f"{shown}: not YAML: {error}; correct the file"]
-    if not isinstance(data, dict):
-        return None, [f"{shown}: holds no keys; see runtimes/schema for what belongs in it"]
-    try:
-        manifest = msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        from imagemill.mistakes import mistakes  # explains, and takes longer than the check
-
-        found = {_explained(shown, one) for one in mistakes(data, kind)}
-        return None, sorted(found) or [f"{shown}: {error}; correct the value"]
-    if manifest.name != path.name.removesuffix(SUFFIX):
+    manifest, found = strictyaml.read(path, shown, kind, Base, Runtime, schema="runtimes/schema")
+    if manifest is not None and manifest.name != path.name.removesuffix(SUFFIX):
         return None, [f"{shown}: key 'name' is {manifest.name!r}; name it as the file is named"]
-    return manifest, []
+    return manifest, found
 
 
 def _read_all(folder: Path, kind: type[_T], root: Path, mistakes: list[str]) -> Iterator[tuple[str, _T]]:
@@ -152,16 +92,3 @@ def _between_files(bases: Mapping[str, Base], runtimes: Mapping[str, Runtime]) -
             if tag in tags:
                 yield f"{shown}: tag {tag!r} is also a tag of {tags[tag]}; give each image tags of its own"
             tags.setdefault(tag, shown)
-
-
-def _explained(shown: str, mistake: Mistake) -> str:
-    """One mistake as one line: file, key, what is wrong, what to do."""
-    if not mistake.unknown:
-        return f"{shown}: key '{mistake.key}'{mistake.what}"
-    import difflib
-
-    from imagemill.mistakes import keys
-
-    near = difflib.get_close_matches(mistake.unknown, sorted(keys(Base, Runtime)), n=1)
-    remedy = f"did you mean {near[0]!r}?" if near else "remove it, or see runtimes/schema for the keys"
-    return f"{shown}: key '{mistake.key}' is unknown; {remedy}"
