@@ -1,8 +1,8 @@
 """The order of publishing: everything under its digest first, then what signs it, then a look from outside, then tags.
 
-A tag therefore never points at anything that is not whole and signed in its registry, whenever a run is ended; the next
-one finds by digest what is done already, and goes on. Registries cannot move a tag on a condition, so a tag is looked at
-again right before it is moved: who published meanwhile is not undone.
+A tag therefore never points at anything that is not whole and signed in its registry, whenever a run is ended; the
+next one finds by digest what is done already, and goes on. Registries cannot move a tag on a condition, so a tag is
+looked at again right before it is moved: who published meanwhile is not undone.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ class Means:
     """What publishing does to the outside; each raises ImagemillError.
 
     `push` sends a place's blobs and manifests by digest, `sign` signs and attests them, `trust` signs tags of a
-    repository for Docker Content Trust, and `check` looks at all of it as a stranger would. `manifest` gives the bytes of
-    a manifest, and `created` when an image in a registry was made, in RFC 3339, empty where it does not say.
+    repository for Docker Content Trust, and `check` looks at all of it as a stranger would. `manifest` gives media type
+    and bytes of a manifest, and `created` when an image in a registry was made, in RFC 3339, empty where it does not
+    say.
     """
 
     repository: Callable[[str], Repository]
