@@ -26,7 +26,7 @@ from imagemill.errors import ImagemillError, LayoutError
 from imagemill.oci import LAYER_GZIP, LAYER_ZSTD
 
 _GZIP_LEVEL = 2
-_ZSTD_LEVEL = 10
+_ZSTD_LEVEL = 9
 _MAX_LEVEL = 19  # beyond it lie windows that not every reader has memory for
 _WINDOW_LOG = 23
 _JOB_SIZE = 16 << 20  # libzstd's own choice, 32 MB for this window, asks 80 MB more and makes 0.1 % less
