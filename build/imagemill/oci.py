@@ -47,6 +47,7 @@ class Descriptor:
     size: int
     platform: str = ""  # "linux/amd64"; empty where it says nothing
     annotations: Mapping[str, str] = field(default_factory=dict)
+    artifact_type: str = ""  # of what refers to an image: which kind of signature or attestation it is
 
     def to_json(self) -> dict[str, Any]:
         """The descriptor as the specification spells it."""
@@ -56,6 +57,8 @@ class Descriptor:
             data["platform"] = {"architecture": arch, "os": system}
         if self.annotations:
             data["annotations"] = dict(sorted(self.annotations.items()))
+        if self.artifact_type:
+            data["artifactType"] = self.artifact_type
         return data
 
     @staticmethod
@@ -63,7 +66,8 @@ class Descriptor:
         """Read a descriptor; unknown fields are left out."""
         place = data.get("platform") or {}
         name = f"{place['os']}/{place['architecture']}" if place else ""
-        return Descriptor(data["mediaType"], data["digest"], data["size"], name, dict(data.get("annotations") or {}))
+        notes, kind = dict(data.get("annotations") or {}), data.get("artifactType") or ""
+        return Descriptor(data["mediaType"], data["digest"], data["size"], name, notes, kind)
 
 
 def canonical(data: object) -> bytes:
