@@ -90,7 +90,10 @@ class Mirrors:
     @cached_property
     def certificates(self) -> str:
         """A bundle of certificates to trust; empty for the system's."""
-        return self._setting("SSL_CERT_FILE") or self._setting("PIP_CERT") or self._pip("cert") or self._npmrc("cafile")
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"):
+            if self._setting(name):
+                return self._setting(name)
+        return self._pip("cert") or self._npmrc("cafile")
 
     def download(self, url: str) -> str:
         """Where an upstream's file is fetched: from itself, or from a mirror that keeps it as `<host>/<path>`.

@@ -14,11 +14,12 @@ from imagemill import dockerconfig
 from imagemill.archives import to_layout
 from imagemill.cache import Cache
 from imagemill.conform.image import DOCKER_LIST, DOCKER_MANIFEST, digest_of
-from imagemill.errors import FetchError, IntegrityError, LayoutError, SelectionError
+from imagemill.errors import LayoutError, SelectionError
 from imagemill.oci import INDEX, MANIFEST, Descriptor, Layout, canonical
-from imagemill.pull import Repository
+from imagemill.registry.faults import Denied, Missing
+from imagemill.registry.repository import Repository
 from imagemill.spool import MAX_LAYER
-from imagemill.web import NotThere, Refused, Web, retried
+from imagemill.web import Web
 
 HUB = "registry-1.docker.io"
 _INDEXES = (INDEX, DOCKER_LIST)
@@ -131,16 +132,11 @@ def pull(name: Name, out: Path, places: Places) -> Path:
     shown = f"{name.repository} {name.reference}"
     try:
         data = repository.manifest(name.reference)
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        if name.reference.startswith("sha256:") and name.reference != digest:
-            raise IntegrityError(f"{shown}: found {digest}", "the registry serves another manifest than was asked for")
         entry = _have(repository, layout, data, places.cache, 0, set())
-    except NotThere:
+    except Missing:
         raise SelectionError(f"{shown} is not there", "correct the name, or its tag") from None
-    except Refused as refused:
-        raise FetchError(
-            f"{shown}: {refused.message}", f"log in with `docker login {name.host}`, or see whether it is there at all"
-        ) from None
+    except Denied as denied:
+        raise Denied(denied.message, f"{denied.remedy}, or see whether it is there at all") from None
     layout.finish([entry])
     return out
 
@@ -167,8 +163,6 @@ def _have(repository: Repository, layout: Layout, data: bytes, cache: Cache, dep
             if len(seen) > _MOST:
                 raise LayoutError(f"{repository.name}: more than {_MOST} images", "name one of them by its digest")
             child = repository.manifest(digest)
-            if f"sha256:{hashlib.sha256(child).hexdigest()}" != digest:
-                raise IntegrityError(f"{repository.name}: {digest} has other bytes", "look why the registry does that")
             _have(repository, layout, child, cache, depth + 1, seen)
         if listed != rows:  # attestations are not pulled, so the layout lists the images alone
             data = canonical({**found, "manifests": listed})
@@ -191,12 +185,9 @@ def _blob(repository: Repository, digest: str, size: int, cache: Cache) -> Path:
     if not 0 <= size <= MAX_LAYER:
         raise LayoutError(f"{repository.name}: a blob of {size} bytes", "take another image")
 
-    def once() -> Path:
-        return cache.keep(_bounded(repository.blob(digest), size), "sha256", value, f"{repository.name} {digest[:19]}")
-
     if cache.path(value).is_file():
         return cache.path(value)
-    return repository.allowed(lambda: retried(once))
+    return cache.keep(_bounded(repository.blob(digest), size), "sha256", value, f"{repository.name} {digest[:19]}")
 
 
 def _bounded(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import urllib3
+from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 
+from imagemill import authorities
 from imagemill.credentials import Credentials, login_of, proxy_for
 from imagemill.errors import FetchError
 from imagemill.mirrors import Mirrors
@@ -22,19 +26,22 @@ from imagemill.mirrors import Mirrors
 CONNECTIONS = 8  # to one host; more gain nothing
 _ATTEMPTS = 4
 _CHUNK = 1 << 18
+_BLOCK = 1 << 17  # of a body that is sent; has to go out within _CONNECT seconds, so no more
+_CONNECT = 15.0
+READ = 60.0  # seconds without a byte
 _LONGEST_PAGE = 1 << 28  # npm's own document is the longest there is, 30 MB
 _T = TypeVar("_T")
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+# what OpenSSL 1.1 to 3.5 call an answer in plain HTTP
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class NotThere(FetchError):
     """A definitive answer: the address has nothing."""
 
 
-class Refused(FetchError):
-    """A login is missing or wrong; `challenge` is what the server wants (RFC 9110, 11.6.1)."""
-
-    challenge = ""
+class NotTls(FetchError):
+    """Who answers does not speak TLS."""
 
 
 class _Broken(FetchError):
@@ -49,9 +56,10 @@ class Web:
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._environ = mirrors.environ
-        self._certificates = mirrors.certificates
+        self._mirrors = mirrors
+        self._folders = authorities.folders(mirrors.environ, mirrors.home)
         self._credentials = Credentials.of(mirrors.environ, mirrors.home)
-        self._pools: dict[str, urllib3.PoolManager] = {}  # by proxy; empty for none
+        self._pools: dict[tuple[str, Path | None], urllib3.PoolManager] = {}  # by proxy, and folder of certificates
         self._lock = threading.Lock()
 
     def stream(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
@@ -94,26 +102,33 @@ class Web:
         return retried(whole)
 
     @contextmanager
-    def _asked(self, url: str, headers: Mapping[str, str]) -> Iterator[Any]:
-        """The answer to a GET whose status is good, to be read inside the block."""
+    def answered(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any = None, *, read: float = READ, again: int = 0
+    ) -> Iterator[Any]:
+        """The answer to a request, whatever its status, to be read inside the block.
+
+        `body` is bytes, or has a `read(size)`; then `headers` has its Content-Length. `read` is how many seconds may
+        pass without a byte, and half of those in which the head of the answer has to be there. GET and HEAD go where
+        they are sent on to, without the login on another host, and are sent `again` that often. Raises FetchError
+        where no answer comes: NotTls is one.
+        """
         plain, login = login_of(url)
         headers = {**self._credentials.header(plain, login), **headers}
+        follow = 3 if method in ("GET", "HEAD") else 0
         try:
-            answer: Any = self._pool(plain).request("GET", plain, headers=headers, preload_content=False, retries=3)
+            answer: Any = self._pool(plain).request(
+                method,
+                plain,
+                body=body,
+                headers=headers,
+                preload_content=False,
+                redirect=bool(follow),
+                retries=urllib3.Retry(total=None, connect=again, read=again, other=again, redirect=follow),
+                timeout=urllib3.Timeout(connect=_CONNECT, read=read),
+            )
         except HTTPError as error:
-            raise FetchError(f"{plain}: {error}", "see whether the mirror answers", transient=True) from None
+            raise _unanswered(plain, error) from None
         try:
-            if answer.status not in (200, 206):
-                answer.drain_conn()  # so that the connection can be used again
-                what, resumed = f"{plain}: {answer.status}", "Range" in headers
-                if answer.status in (404, 410) and not resumed:
-                    raise NotThere(what, "see whether the mirror is complete")
-                if answer.status in (401, 403):
-                    refused = Refused(what, _remedy(answer.status))
-                    refused.challenge = answer.headers.get("WWW-Authenticate", "")
-                    raise refused
-                transient = answer.status in _TRANSIENT or resumed
-                raise FetchError(what, _remedy(answer.status), transient=transient)
             yield answer
         except HTTPError as error:
             raise _Broken(f"{plain}: {error}", "try again", transient=True) from None
@@ -121,24 +136,43 @@ class Web:
             answer.close()  # what was read to its end has gone back to the pool already
             answer.release_conn()  # a closed connection gives its place in the pool back
 
+    @contextmanager
+    def _asked(self, url: str, headers: Mapping[str, str]) -> Iterator[Any]:
+        """The answer to a GET whose status is good, to be read inside the block."""
+        with self.answered("GET", url, headers, again=3) as answer:
+            if answer.status not in (200, 206):
+                answer.drain_conn()  # so that the connection can be used again
+                what, resumed = f"{login_of(url)[0]}: {answer.status}", "Range" in headers
+                if answer.status in (404, 410) and not resumed:
+                    raise NotThere(what, "see whether the mirror is complete")
+                if answer.status in (401, 403):
+                    raise FetchError(what, _remedy(answer.status))
+                transient = answer.status in TRANSIENT or resumed
+                raise FetchError(what, _remedy(answer.status), transient=transient)
+            yield answer
+
     def _pool(self, url: str) -> urllib3.PoolManager:
         proxy, login = login_of(proxy_for(self._environ, url))
+        folder = authorities.folder_of(urllib3.util.parse_url(url).netloc or "", self._folders)
         with self._lock:
-            if proxy not in self._pools:
+            if (proxy, folder) not in self._pools:
+                context = authorities.context(self._mirrors.certificates, folder)  # read once, and not a connection
                 settings: dict[str, Any] = {
                     "maxsize": CONNECTIONS,
                     "block": True,
-                    "timeout": urllib3.Timeout(connect=15, read=60),
-                    "ca_certs": self._certificates or None,
+                    "blocksize": _BLOCK,
+                    "ssl_context": context,
                 }
                 if proxy:
                     header = urllib3.make_headers(proxy_basic_auth=login) if login else None
-                    pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, proxy_headers=header, **settings)
+                    pool: urllib3.PoolManager = urllib3.ProxyManager(
+                        proxy, proxy_headers=header, proxy_ssl_context=context, **settings
+                    )
                 else:
                     pool = urllib3.PoolManager(**settings)
                 pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-                self._pools[proxy] = pool
-            return self._pools[proxy]
+                self._pools[proxy, folder] = pool
+            return self._pools[proxy, folder]
 
 
 def retried(call: Callable[[], _T]) -> _T:
@@ -156,6 +190,36 @@ def retried(call: Callable[[], _T]) -> _T:
 def shown(url: str) -> str:
     """An address without what may be a password in it."""
     return re.sub(r"//[^/@]*@", "//", url)
+
+
+def whole(answer: Any, longest: int, seconds: float = READ) -> bytes:
+    """The rest of an answer, of at most `longest` bytes, and none that dribbles in for longer than `seconds`.
+
+    Raises FetchError.
+    """
+    ends, body = time.monotonic() + seconds, bytearray()
+    while piece := answer.read1(_CHUNK, decode_content=True):
+        body += piece
+        if len(body) > longest:
+            raise FetchError(f"an answer of more than {longest} bytes", "see what serves it")
+        if time.monotonic() > ends:
+            raise FetchError(f"an answer that takes more than {seconds:.0f} s", "try again", transient=True)
+    return bytes(body)
+
+
+def _unanswered(url: str, error: HTTPError) -> FetchError:
+    cause: Any = error
+    while isinstance(cause, MaxRetryError) and cause.reason is not None:
+        cause = cause.reason
+    inner = cause.args[0] if isinstance(cause, SSLError) and cause.args else None
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return FetchError(
+            f"{url}: its certificate is not trusted: {inner.verify_message}",
+            "set SSL_CERT_FILE to the certificates of who signed it",
+        )
+    if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
+        return NotTls(f"{url}: does not speak TLS", "see whether the mirror answers", transient=True)
+    return FetchError(f"{url}: {error}", "see whether the mirror answers", transient=True)
 
 
 def _pause(attempt: int) -> float:
@@ -189,7 +253,26 @@ def _addresses(host: str, port: int) -> tuple[str, ...]:
 
 class _Resolved(HTTPConnection):
     """Asks the resolver once for all connections to a host: many resolvers drop bursts of questions, and then
-    each question takes the 5 seconds of its timeout."""
+    each question takes the 5 seconds of its timeout. And waits for no head of an answer that only dribbles in."""
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
+        """The answer, or TimeoutError when its head is not there in twice the time that no byte may take."""
+        late = threading.Event()
+
+        def give_up(connection: socket.socket) -> None:
+            late.set()
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # not TLS's own, which spoils the object
+
+        timer = threading.Timer(2 * float(self.timeout or READ), give_up, (self.sock,))
+        timer.daemon = True
+        timer.start()
+        try:
+            return super().getresponse()
+        finally:
+            timer.cancel()
+            if late.is_set():  # an end of the connection looks like the end of the head
+                raise TimeoutError("the head of the answer did not come to its end")
 
     def _new_conn(self) -> socket.socket:
         host = self._dns_host

@@ -65,7 +65,7 @@ class SmallRegistry:
         self.referrers = referrers
         self.mounts = True
         self.page = 1000  # tags on a page, at most
-        self.token_seconds = 300.0
+        self.token_seconds = 300.0  # as tokens tell of themselves
         self.repos: dict[str, Repo] = {}
         self.requests: list[Request] = []
         self.fault: Callable[[Request], Fault | None] = lambda request: None
@@ -153,7 +153,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         parts = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
         if fault.status:
-            status, headers, payload = fault.status, {}, b""
+            status, headers, payload = _error(fault.status, "FAULT")
         elif parts.path == "/token":
             status, headers, payload = self._token(urllib.parse.parse_qsl(parts.query))
         else:
@@ -199,7 +199,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if action in may
         )
         token = secrets.token_hex(8)
-        self.owner.tokens[token] = scopes, time.monotonic() + self.owner.token_seconds
+        self.owner.tokens[token] = scopes, time.monotonic() + 300
         return 200, {}, json.dumps({"token": token, "expires_in": self.owner.token_seconds}).encode()
 
     def _user(self) -> str | None:

@@ -22,7 +22,7 @@ from imagemill.conform import Layers, conform
 from imagemill.conform.guess import guessed, named
 from imagemill.conform.image import DOCKER_LIST, DOCKER_MANIFEST, images
 from imagemill.conform.view import Config, view
-from imagemill.errors import FetchError, IntegrityError, LayoutError, MirrorError, SelectionError
+from imagemill.errors import IntegrityError, LayoutError, MirrorError, RegistryError, SelectionError
 from imagemill.mirrors import Mirrors
 from imagemill.oci import INDEX, Layout, canonical, sha256, write_index
 from imagemill.references import HUB, Name, Places, open_reference, parse
@@ -268,7 +268,7 @@ def test_a_login_goes_where_it_is_asked_for(way: str, mirror: Server, layout: Pa
         mirror.files["/token?scope=repository%3Ateam%2Flambda%3Apull&service=here"] = b'{"token": "t0ken"}'
     opened = open_reference(f"{registry.name}:3", registry.places(tmp_path, "me:pass"))
     assert failing(opened, tmp_path / "layers") == BOTH
-    with pytest.raises(FetchError, match="docker login 127"):
+    with pytest.raises(RegistryError, match="docker login 127"):
         open_reference(f"{registry.name}:3", registry.places(tmp_path / "other", "me:wrong"))
 
 

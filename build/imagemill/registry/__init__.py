@@ -1,0 +1,1 @@
+"""Repositories of OCI registries: reading, writing, and pushing whole images by digest."""
