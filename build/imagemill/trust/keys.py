@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
@@ -88,6 +89,8 @@ class KeyFile:
     def _opened(self) -> Key:
         if self._key is None:
             self._key = open_key(self.named.path, self._passphrase)
+            if re.fullmatch("[0-9a-f]{64}", self.named.id) and key_id(self._key) != self.named.id:
+                raise TrustError(f"{self.named.path} holds another key than its name says", "restore it from a backup")
         return self._key
 
 
