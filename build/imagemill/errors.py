@@ -164,3 +164,9 @@ class PublishError(ImagemillError):
     """What may not be published, or was not published whole."""
 
     exit_code = 52
+
+
+class VerifyError(ImagemillError):
+    """An image whose signatures, attestations or bytes are not what they should be."""
+
+    exit_code = 53

@@ -1,0 +1,61 @@
+"""Sigstore bundles, version 0.3: an envelope with a hint of the key, as an artifact that refers to an image.
+
+Sources: sigstore/protobuf-specs, sigstore_bundle.proto; cosign's BUNDLE_SPEC; OCI Image Format Specification 1.1,
+"Guidelines for Artifact Usage".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from imagemill.attest import dsse
+from imagemill.attest.dsse import Envelope
+from imagemill.attest.publickey import PublicKey
+from imagemill.errors import VerifyError
+from imagemill.oci import MANIFEST, Descriptor, canonical, sha256
+
+MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+EMPTY = b"{}"
+CONTENT = "dev.sigstore.bundle.content"
+PREDICATE = "dev.sigstore.bundle.predicateType"
+
+
+def write(envelope: Envelope, key: PublicKey) -> bytes:
+    """The bundle of an envelope that has one signature, made with `key`."""
+    hint = base64.b64encode(bytes.fromhex(key.id)).decode()
+    return canonical(
+        {
+            "mediaType": MEDIA_TYPE,
+            "verificationMaterial": {"publicKey": {"hint": hint}},
+            "dsseEnvelope": dsse.to_json(envelope),
+        }
+    )
+
+
+def read(data: bytes) -> Envelope:
+    """The envelope of a bundle. VerifyError for what has none."""
+    try:
+        found = json.loads(data)
+        if found["mediaType"] != MEDIA_TYPE:
+            raise VerifyError(f"a bundle is of the unknown type {found['mediaType']!r}", "use a newer imagemill")
+        envelope = found["dsseEnvelope"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise VerifyError(f"a bundle is damaged or has no envelope: {error!r}", "sign the image again") from None
+    return dsse.from_json(envelope)
+
+
+def manifest(bundle: bytes, predicate: str, subject: Descriptor) -> bytes:
+    """The manifest of a bundle with a statement of this type, which refers to the manifest `subject`."""
+    return canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": MEDIA_TYPE,
+            "config": Descriptor(EMPTY_TYPE, sha256(EMPTY), len(EMPTY)).to_json(),
+            "layers": [Descriptor(MEDIA_TYPE, sha256(bundle), len(bundle)).to_json()],
+            "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
+            "annotations": {CONTENT: "dsse-envelope", PREDICATE: predicate},
+        }
+    )
