@@ -1,0 +1,181 @@
+"""Signatures and attestations beside an image in its repository, for cosign 2 (tags) and cosign 3 (referrers).
+
+Each manifest, the index's and every platform's, has its own. What is there by other keys stays. Tags are read, changed
+and written again, which no registry can do in one step: two that sign the same digest must do so one after the other.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from imagemill.attest import bundles, dsse, simple, statement, tagged
+from imagemill.attest.dsse import Envelope
+from imagemill.attest.publickey import PublicKey
+from imagemill.attest.statement import Statement
+from imagemill.attest.tagged import Row
+from imagemill.errors import VerifyError
+from imagemill.oci import MANIFEST, Descriptor, sha256
+from imagemill.trust.signer import Signer
+
+Form = Literal["tags", "referrers"]
+FORMS: tuple[Form, ...] = ("tags", "referrers")
+"""What cosign 2 reads, and what cosign 3 writes."""
+
+
+class Repository(Protocol):
+    """The part of registry.Repository that is needed here."""
+
+    @property
+    def name(self) -> str:
+        """Host and path."""
+
+    def head(self, reference: str) -> Descriptor | None:
+        """What a tag or digest is; None for nothing."""
+
+    def manifest(self, reference: str) -> bytes:
+        """The manifest of a tag or digest."""
+
+    def blob(self, digest: str) -> Iterator[bytes]:
+        """A blob, in pieces."""
+
+    def push_blob(self, path: Path, digest: str, size: int) -> object:
+        """Have a blob there."""
+
+    def push_manifest(self, reference: str, media_type: str, data: bytes) -> Descriptor:
+        """Have a manifest there, under a tag or its digest."""
+
+    def attach_referrer(self, subject: Descriptor, manifest: bytes) -> object:
+        """Have a manifest there that refers to another."""
+
+
+class Notary:
+    """Seals statements and payloads with one key, each once."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self._sealed: dict[bytes, Envelope] = {}
+        self.key = PublicKey(signer.public_key)
+
+    def sign(self, payload: bytes) -> bytes:
+        """The signature over a payload of cosign's."""
+        return self._signer.sign(payload)
+
+    def seal(self, payload: bytes) -> Envelope:
+        """The envelope of a statement."""
+        if payload not in self._sealed:
+            self._sealed[payload] = dsse.read(dsse.seal(statement.PAYLOAD, payload, self._signer))
+        return self._sealed[payload]
+
+    def made(self, envelope: Envelope) -> bool:
+        """Whether an envelope is by this key; if so it is the one from now on."""
+        if envelope.by([self.key]) is None:
+            return False
+        self._sealed[envelope.payload] = envelope
+        return True
+
+
+def attach(
+    repository: Repository,
+    subject: Descriptor,
+    statements: Sequence[Statement],
+    notary: Notary,
+    forms: Iterable[Form] = FORMS,
+) -> int:
+    """Sign a manifest in a repository, and attach statements to it. How many blobs and manifests were sent.
+
+    The same again sends nothing. A statement replaces the one of the same type on the same subjects that this key has
+    signed before. Raises RegistryError, TrustError of the signer, and VerifyError where what is there is damaged.
+    """
+    sent = 0
+    payloads = {statement.write(one): one for one in statements}
+    if "tags" in forms:
+        sent += _signed(repository, subject, notary)
+        sent += _attested(repository, subject, payloads, notary)
+    if "referrers" in forms:
+        own = Statement({subject.digest: repository.name}, statement.SIGNATURE, {})
+        for payload, one in ({statement.write(own): own} | payloads).items():
+            sent += _referring(repository, subject, notary.seal(payload), one.kind, notary.key)
+    return sent
+
+
+def _signed(repository: Repository, subject: Descriptor, notary: Notary) -> int:
+    tag = tagged.tag(subject.digest, "sig")
+    there = _rows(repository, tag)
+    payload = simple.payload(repository.name, subject.digest)
+    digest = sha256(payload)
+    if any(row.digest == digest and notary.key.verifies(row.signature, payload) for row in there):
+        return 0
+    return _write(repository, tag, [*there, tagged.signature(payload, notary.sign(payload))], [payload])
+
+
+def _attested(repository: Repository, subject: Descriptor, payloads: dict[bytes, Statement], notary: Notary) -> int:
+    tag = tagged.tag(subject.digest, "att")
+    there = _rows(repository, tag)
+    sealed = {payload: dsse.write(notary.seal(payload)) for payload in payloads}
+    wanted = {sha256(envelope) for envelope in sealed.values()}
+    kinds = {one.kind for one in payloads.values()}
+    kept = []
+    for row in there:
+        if row.digest in wanted or row.annotations.get(tagged.PREDICATE) not in kinds:
+            kept.append(row)
+            continue
+        envelope = _envelope(repository, row)
+        if envelope is None or not notary.made(envelope):
+            kept.append(row)
+        elif envelope.payload in payloads:  # by this very key, whose signatures differ from one time to the next
+            sealed[envelope.payload] = b""
+            kept.append(row)
+        elif not _replaced(envelope, payloads.values()):
+            kept.append(row)
+    known = {row.digest for row in kept}
+    new = {payload: envelope for payload, envelope in sealed.items() if envelope and sha256(envelope) not in known}
+    rows = [*kept, *(tagged.attestation(envelope, payloads[payload].kind) for payload, envelope in new.items())]
+    return _write(repository, tag, rows, list(new.values())) if rows != there else 0
+
+
+def _replaced(envelope: Envelope, statements: Iterable[Statement]) -> bool:
+    """Whether one of these says anew what an envelope of the same key says."""
+    try:
+        old = statement.read(envelope.payload)
+    except VerifyError:
+        return False
+    return any(one.kind == old.kind and one.subjects.keys() == old.subjects.keys() for one in statements)
+
+
+def _envelope(repository: Repository, row: Row) -> Envelope | None:
+    try:
+        return dsse.read(b"".join(repository.blob(row.digest)))
+    except VerifyError:
+        return None  # somebody else's, and not ours to judge
+
+
+def _rows(repository: Repository, tag: str) -> list[Row]:
+    return tagged.rows(repository.manifest(tag)) if repository.head(tag) else []
+
+
+def _write(repository: Repository, tag: str, rows: list[Row], blobs: list[bytes]) -> int:
+    config, manifest = tagged.image(rows)
+    _send(repository, [*blobs, config])
+    repository.push_manifest(tag, MANIFEST, manifest)
+    return len(blobs) + 2
+
+
+def _referring(repository: Repository, subject: Descriptor, envelope: Envelope, kind: str, key: PublicKey) -> int:
+    bundle = bundles.write(envelope, key)
+    manifest = bundles.manifest(bundle, kind, subject)
+    if repository.head(sha256(manifest)):
+        return 0
+    _send(repository, [bundle, bundles.EMPTY])
+    repository.attach_referrer(subject, manifest)
+    return 3
+
+
+def _send(repository: Repository, blobs: Iterable[bytes]) -> None:
+    with tempfile.TemporaryDirectory(prefix="imagemill-attest-") as folder:
+        for data in blobs:
+            path = Path(folder, "blob")
+            path.write_bytes(data)
+            repository.push_blob(path, sha256(data), len(data))
