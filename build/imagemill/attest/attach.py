@@ -6,9 +6,7 @@ and written again, which no registry can do in one step: two that sign the same 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 from imagemill.attest import bundles, dsse, simple, statement, tagged
@@ -16,13 +14,17 @@ from imagemill.attest.dsse import Envelope
 from imagemill.attest.publickey import PublicKey
 from imagemill.attest.statement import Statement
 from imagemill.attest.tagged import Row
-from imagemill.errors import VerifyError
+from imagemill.errors import PublishError, VerifyError
 from imagemill.oci import MANIFEST, Descriptor, sha256
 from imagemill.trust.signer import Signer
 
 Form = Literal["tags", "referrers"]
 FORMS: tuple[Form, ...] = ("tags", "referrers")
 """What cosign 2 reads, and what cosign 3 writes."""
+
+
+LONGEST = 64 << 20
+"""Bytes of an attestation that is read at all; the SBOM of a large image has 5 MB."""
 
 
 class Repository(Protocol):
@@ -38,16 +40,16 @@ class Repository(Protocol):
     def manifest(self, reference: str) -> bytes:
         """The manifest of a tag or digest."""
 
-    def blob(self, digest: str) -> Iterator[bytes]:
-        """A blob, in pieces."""
+    def small_blob(self, digest: str, longest: int = ...) -> bytes:
+        """A blob of at most `longest` bytes."""
 
-    def push_blob(self, path: Path, digest: str, size: int) -> object:
+    def push_blob(self, source: bytes, digest: str, size: int) -> object:
         """Have a blob there."""
 
     def push_manifest(self, reference: str, media_type: str, data: bytes) -> Descriptor:
         """Have a manifest there, under a tag or its digest."""
 
-    def attach_referrer(self, subject: Descriptor, manifest: bytes) -> object:
+    def attach_referrer(self, media_type: str, data: bytes) -> object:
         """Have a manifest there that refers to another."""
 
 
@@ -79,16 +81,20 @@ class Notary:
 
 def attach(
     repository: Repository,
-    subject: Descriptor,
+    digest: str,
     statements: Sequence[Statement],
     notary: Notary,
     forms: Iterable[Form] = FORMS,
 ) -> int:
-    """Sign a manifest in a repository, and attach statements to it. How many blobs and manifests were sent.
+    """Sign a manifest that is in a repository, and attach statements to it. How many blobs and manifests were sent.
 
     The same again sends nothing. A statement replaces the one of the same type on the same subjects that this key has
-    signed before. Raises RegistryError, TrustError of the signer, and VerifyError where what is there is damaged.
+    signed before. Raises PublishError where the manifest is not there, RegistryError, TrustError of the signer, and
+    VerifyError where what is there is damaged.
     """
+    subject = repository.head(digest)
+    if subject is None:
+        raise PublishError(f"{repository.name} has no {digest} to be signed", "push the image first")
     sent = 0
     payloads = {statement.write(one): one for one in statements}
     if "tags" in forms:
@@ -147,7 +153,7 @@ def _replaced(envelope: Envelope, statements: Iterable[Statement]) -> bool:
 
 def _envelope(repository: Repository, row: Row) -> Envelope | None:
     try:
-        return dsse.read(b"".join(repository.blob(row.digest)))
+        return dsse.read(repository.small_blob(row.digest, LONGEST))
     except VerifyError:
         return None  # somebody else's, and not ours to judge
 
@@ -169,13 +175,10 @@ def _referring(repository: Repository, subject: Descriptor, envelope: Envelope, 
     if repository.head(sha256(manifest)):
         return 0
     _send(repository, [bundle, bundles.EMPTY])
-    repository.attach_referrer(subject, manifest)
+    repository.attach_referrer(MANIFEST, manifest)
     return 3
 
 
 def _send(repository: Repository, blobs: Iterable[bytes]) -> None:
-    with tempfile.TemporaryDirectory(prefix="imagemill-attest-") as folder:
-        for data in blobs:
-            path = Path(folder, "blob")
-            path.write_bytes(data)
-            repository.push_blob(path, sha256(data), len(data))
+    for data in blobs:
+        repository.push_blob(data, sha256(data), len(data))
