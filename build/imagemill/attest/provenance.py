@@ -15,6 +15,7 @@ from imagemill.attest import statement
 from imagemill.attest.statement import Statement
 from imagemill.builder import go_version
 from imagemill.dist import Artifact
+from imagemill.errors import PublishError
 from imagemill.fingerprint import compiler_sets, database_sets
 from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, Lock, NpmPackage, Wheel
 from imagemill.manifest import Layer
@@ -47,9 +48,22 @@ class Locked:
 
 
 def provenance(
-    subjects: Mapping[str, str], image: Image, artifact: Artifact, locked: Locked, origin: Origin, tags: Sequence[str]
+    subjects: Mapping[str, str],
+    image: Image,
+    artifact: Artifact,
+    locked: Locked,
+    origin: Origin,
+    tags: Mapping[str, Sequence[str]],
 ) -> Statement:
-    """How an image was made, all its platforms at once; `tags` are those that it is published under, without dates."""
+    """How an image was made, all its platforms at once.
+
+    `tags` are those that it is published under in the subjects' repository, without dates, each with its platforms.
+    Raises PublishError where it was made from other inputs than the lock names.
+    """
+    if artifact.lock != "exact":
+        raise PublishError(
+            f"{image.name} was made from other inputs than its lock names ({artifact.lock})", "build it with --locked"
+        )
     git = f"git+{origin.repository}"
     sources = [
         {"uri": git, "digest": {"gitCommit": origin.revision}},
@@ -60,7 +74,7 @@ def provenance(
             "buildType": BUILD_TYPE,
             "externalParameters": {
                 "image": image.name,
-                "tags": sorted(tags),
+                "tags": {tag: sorted(platforms) for tag, platforms in sorted(tags.items())},
                 "platforms": sorted(artifact.platforms),
                 "repository": origin.repository,
                 "revision": origin.revision,
