@@ -53,7 +53,7 @@ class Repository(Protocol):
         """Have a manifest there that refers to another."""
 
 
-class Notary:
+class Sealer:
     """Seals statements and payloads with one key, each once."""
 
     def __init__(self, signer: Signer) -> None:
@@ -83,7 +83,7 @@ def attach(
     repository: Repository,
     digest: str,
     statements: Sequence[Statement],
-    notary: Notary,
+    sealer: Sealer,
     forms: Iterable[Form] = FORMS,
 ) -> int:
     """Sign a manifest that is in a repository, and attach statements to it. How many blobs and manifests were sent.
@@ -98,29 +98,29 @@ def attach(
     sent = 0
     payloads = {statement.write(one): one for one in statements}
     if "tags" in forms:
-        sent += _signed(repository, subject, notary)
-        sent += _attested(repository, subject, payloads, notary)
+        sent += _signed(repository, subject, sealer)
+        sent += _attested(repository, subject, payloads, sealer)
     if "referrers" in forms:
         own = Statement({subject.digest: repository.name}, statement.SIGNATURE, {})
         for payload, one in ({statement.write(own): own} | payloads).items():
-            sent += _referring(repository, subject, notary.seal(payload), one.kind, notary.key)
+            sent += _referring(repository, subject, sealer.seal(payload), one.kind, sealer.key)
     return sent
 
 
-def _signed(repository: Repository, subject: Descriptor, notary: Notary) -> int:
+def _signed(repository: Repository, subject: Descriptor, sealer: Sealer) -> int:
     tag = tagged.tag(subject.digest, "sig")
     there = _rows(repository, tag)
     payload = simple.payload(repository.name, subject.digest)
     digest = sha256(payload)
-    if any(row.digest == digest and notary.key.verifies(row.signature, payload) for row in there):
+    if any(row.digest == digest and sealer.key.verifies(row.signature, payload) for row in there):
         return 0
-    return _write(repository, tag, [*there, tagged.signature(payload, notary.sign(payload))], [payload])
+    return _write(repository, tag, [*there, tagged.signature(payload, sealer.sign(payload))], [payload])
 
 
-def _attested(repository: Repository, subject: Descriptor, payloads: dict[bytes, Statement], notary: Notary) -> int:
+def _attested(repository: Repository, subject: Descriptor, payloads: dict[bytes, Statement], sealer: Sealer) -> int:
     tag = tagged.tag(subject.digest, "att")
     there = _rows(repository, tag)
-    sealed = {payload: dsse.write(notary.seal(payload)) for payload in payloads}
+    sealed = {payload: dsse.write(sealer.seal(payload)) for payload in payloads}
     wanted = {sha256(envelope) for envelope in sealed.values()}
     kinds = {one.kind for one in payloads.values()}
     kept = []
@@ -129,7 +129,7 @@ def _attested(repository: Repository, subject: Descriptor, payloads: dict[bytes,
             kept.append(row)
             continue
         envelope = _envelope(repository, row)
-        if envelope is None or not notary.made(envelope):
+        if envelope is None or not sealer.made(envelope):
             kept.append(row)
         elif envelope.payload in payloads:  # by this very key, whose signatures differ from one time to the next
             sealed[envelope.payload] = b""

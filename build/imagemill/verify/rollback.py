@@ -5,7 +5,6 @@ One file a repository. It is written only once everything about an image was fou
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -31,17 +30,10 @@ class Seen(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Memory(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of one repository. `root` and `versions` are of its trust metadata; base64, empty for none."""
+    """What is known of the tags of one repository."""
 
     repository: str
     tags: Mapping[str, Seen] = {}
-    root: str = ""
-    versions: Mapping[str, int] = {}
-
-    @property
-    def root_bytes(self) -> bytes:
-        """The newest root.json that was seen."""
-        return base64.b64decode(self.root)
 
 
 class Book:
@@ -90,11 +82,9 @@ def newest(case: Case, book: Book, created: datetime) -> Iterator[Row]:
         yield Row("rollback", case.tag, "pass", f"newer than {seen.digests[-1][:19]}")
 
 
-def learned(case: Case, book: Book, created: datetime, root: bytes, versions: Mapping[str, int]) -> Memory:
-    """What is known after this image was found good; `root` and `versions` are of trust metadata, if any was read."""
+def learned(case: Case, book: Book, created: datetime) -> Memory:
+    """What is known after this image was found good."""
     memory = book.memory
-    if root:
-        memory = structs.replace(memory, root=base64.b64encode(root).decode(), versions=dict(versions))
     if not case.tag:
         return memory
     seen = memory.tags.get(case.tag, Seen(created, ()))
