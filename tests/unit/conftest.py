@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from mirror import GPGV, Server
+from small_registry import SmallRegistry
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +31,13 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server = Server(tmp_path)
     yield server
     server.close()
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., SmallRegistry]]:
+    """Makes small registries, and stops them."""
+    with ExitStack() as made:
+        yield lambda *words, **more: made.enter_context(closing(SmallRegistry(*words, **more)))
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from imagemill.registry.repository import Repository
 from imagemill.web import Web
 
 NAME = "team/lambda"
+Make = Callable[..., SmallRegistry]
+_WEB = Web(Mirrors({}))  # reading the system's certificates takes longer than a test does
 
 
 def layout_in(folder: Path, layers: int = 2, text: str = "", size: int = 1000) -> tuple[Layout, Descriptor]:
@@ -50,7 +52,7 @@ def repository(
 ) -> Repository:
     """A repository of a small registry; it does not really wait, but says how long it would."""
     wait: Callable[[float], None] = (lambda _: None) if waits is None else waits.append
-    return Repository(web or Web(Mirrors({})), f"{registry.host}/{name}", basic(login) if login else "", wait)
+    return Repository(web or _WEB, f"{registry.host}/{name}", basic(login) if login else "", wait)
 
 
 def whole_in(registry: SmallRegistry, layout: Layout, name: str = NAME) -> bool:

@@ -64,6 +64,7 @@ class SmallRegistry:
         self.auth = auth
         self.referrers = referrers
         self.mounts = True
+        self.ranges = True
         self.page = 1000  # tags on a page, at most
         self.token_seconds = 300.0  # as tokens tell of themselves
         self.repos: dict[str, Repo] = {}
@@ -256,7 +257,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _ranged(self, data: bytes, digest: str) -> tuple[int, dict[str, str], bytes]:
         headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"', "Content-Type": "application/octet-stream"}
-        if "Range" in self.headers:
+        if "Range" in self.headers and self.owner.ranges:
             start = int(self.headers["Range"].removeprefix("bytes=").partition("-")[0])
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             return 206, headers, data[start:]

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from registry_images import NAME, layout_in, repository, whole_in
+from registry_images import NAME, Make, layout_in, repository, whole_in
 from small_registry import READER, Fault, SmallRegistry
 
 from imagemill.errors import IntegrityError, LayoutError, RegistryError
 from imagemill.oci import INDEX, MANIFEST, canonical, sha256
 from imagemill.registry.faults import Denied, Missing, Rejected, seconds_of
 from imagemill.registry.push import push
-
-Make = Callable[..., SmallRegistry]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes registries, and stops them."""
-    made: list[SmallRegistry] = []
-
-    def one(auth: str = "", *, referrers: bool = False) -> SmallRegistry:
-        made.append(SmallRegistry(auth, referrers=referrers))
-        return made[-1]
-
-    yield one
-    for registry in made:
-        registry.close()
 
 
 @pytest.fixture(params=["", "basic", "token"], ids=["open", "basic", "token"])
@@ -255,7 +239,8 @@ def test_all_tags_are_listed(registry: SmallRegistry, tmp_path: Path) -> None:
     assert mine.tags() == names
 
 
-def test_a_list_without_an_end_is_an_error(make: Make) -> None:
+def test_a_list_without_an_end_is_an_error(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagemill.registry.repository._MOST_PAGES", 20)
     registry = make()
     link = {"Link": f'</v2/{NAME}/tags/list>; rel="next"'}
     registry.fault = lambda one: Fault(200, link, b'{"tags": ["x"]}')

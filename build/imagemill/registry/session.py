@@ -15,6 +15,7 @@ from imagemill.web import READ, NotTls, Web, whole
 
 ATTEMPTS = 6
 LONGEST = 16 << 20  # bytes of any answer but a blob
+_REFUSALS = 2  # without a token, and with one that ended at that moment
 _STORING = 300.0  # seconds in which a registry may put what it was sent in its place
 
 Body = Callable[[], tuple[Any, int]]
@@ -52,14 +53,14 @@ class Session:
         if self._closed.is_set():
             raise RegistryError(f"{self.host}: given up", "run it again: what is there already is not sent again")
 
-    def persistent(self, call: Callable[[], _T], attempts: int = ATTEMPTS) -> _T:
+    def persistent(self, call: Callable[[], _T]) -> _T:
         """Call, and again with growing pauses, or those that the registry asks for, while a fault may pass."""
-        for attempt in range(attempts):
+        for attempt in range(ATTEMPTS):
             self.check()
             try:
                 return call()
             except RegistryError as error:
-                if not error.transient or attempt == attempts - 1:
+                if not error.transient or attempt == ATTEMPTS - 1:
                     raise
                 self.pause(attempt, error)
         raise AssertionError("unreachable")
@@ -81,7 +82,7 @@ class Session:
     ) -> Answer:
         """The answer to one request; RegistryError for another status than the `good` ones."""
         with self.opened(what, method, path, scopes, headers=headers, body=body) as got:
-            answer = Answer(got.status, got.headers, whole(got, LONGEST))
+            answer = Answer(got.status, got.headers, whole(got, LONGEST, READ))
         if answer.status not in good:
             raise refusal(self.host, what, answer, logged_in=self.logged_in)
         return answer
@@ -101,7 +102,7 @@ class Session:
 
         `path` begins with a slash, or is an address that the registry has given.
         """
-        told = False
+        refusals = 0
         try:
             while True:
                 url = self._url(path)
@@ -112,16 +113,16 @@ class Session:
                 try:
                     with self._web.answered(method, url, sent, data, read=_STORING if size else READ) as answer:
                         self._encrypts |= url.startswith("https:")
-                        if answer.status != 401 or not trusted or told:
+                        if answer.status != 401 or not trusted or refusals == _REFUSALS:
                             yield answer
                             return
-                        refused = Answer(401, answer.headers, whole(answer, LONGEST))
+                        refused = Answer(401, answer.headers, whole(answer, LONGEST, READ))
                 except NotTls:
                     if self._encrypts or not is_here(self.host):
                         raise
                     self._scheme = "http"
                     continue
-                told = True
+                refusals += 1
                 if not self._login.learn(answer.headers.get("WWW-Authenticate", ""), scopes, login):
                     raise refusal(self.host, what, refused, logged_in=self.logged_in)
         except FetchError as error:
