@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import functools
+import email.utils
 import re
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import urllib3
-from urllib3 import HTTPResponse
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
 from imagemill import authorities
+from imagemill.connections import HttpPool, HttpsPool
 from imagemill.credentials import Credentials, login_of, proxy_for
 from imagemill.errors import FetchError
 from imagemill.mirrors import Mirrors
@@ -29,6 +27,7 @@ _CHUNK = 1 << 18
 _BLOCK = 1 << 17  # of a body that is sent; has to go out within _CONNECT seconds, so no more
 _CONNECT = 15.0
 READ = 60.0  # seconds without a byte
+_LONGEST_WAIT = 60.0  # who asks for more is asked again earlier, and then given up
 _LONGEST_PAGE = 1 << 28  # npm's own document is the longest there is, 30 MB
 _T = TypeVar("_T")
 # what OpenSSL 1.1 to 3.5 call an answer in plain HTTP
@@ -38,6 +37,12 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 class NotThere(FetchError):
     """A definitive answer: the address has nothing."""
+
+
+class Later(FetchError):
+    """A server that wants to be left alone for `seconds`."""
+
+    seconds = 0.0
 
 
 class NotTls(FetchError):
@@ -147,6 +152,10 @@ class Web:
                     raise NotThere(what, "see whether the mirror is complete")
                 if answer.status in (401, 403):
                     raise FetchError(what, _remedy(answer.status))
+                if answer.status in (429, 503) and "Retry-After" in answer.headers:
+                    later = Later(what, _remedy(answer.status), transient=True)
+                    later.seconds = seconds_of(answer.headers["Retry-After"])
+                    raise later
                 transient = answer.status in TRANSIENT or resumed
                 raise FetchError(what, _remedy(answer.status), transient=transient)
             yield answer
@@ -170,7 +179,7 @@ class Web:
                     )
                 else:
                     pool = urllib3.PoolManager(**settings)
-                pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+                pool.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
                 self._pools[proxy, folder] = pool
             return self._pools[proxy, folder]
 
@@ -183,7 +192,7 @@ def retried(call: Callable[[], _T]) -> _T:
         except FetchError as error:
             if not error.transient or attempt == _ATTEMPTS - 1:
                 raise
-            time.sleep(_pause(attempt))
+            time.sleep(max(_pause(attempt), error.seconds if isinstance(error, Later) else 0.0))
     raise AssertionError("unreachable")
 
 
@@ -205,6 +214,18 @@ def whole(answer: Any, longest: int, seconds: float = READ) -> bytes:
         if time.monotonic() > ends:
             raise FetchError(f"an answer that takes more than {seconds:.0f} s", "try again", transient=True)
     return bytes(body)
+
+
+def seconds_of(retry_after: str) -> float:
+    """How long Retry-After asks to wait (RFC 9110, 10.2.3): seconds or a date; never more than _LONGEST_WAIT."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except ValueError:
+            seconds = 0.0
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if seconds == seconds else 0.0  # not a number
 
 
 def _unanswered(url: str, error: HTTPError) -> FetchError:
@@ -239,68 +260,3 @@ def _validator(headers: Mapping[str, str]) -> str:
     """What tells a server which version of a file was begun; empty when there is nothing exact enough."""
     tag = headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
-
-
-_resolving = threading.Lock()
-
-
-@functools.lru_cache(maxsize=64)
-def _addresses(host: str, port: int) -> tuple[str, ...]:
-    """The addresses of a host, best first, for the life of the process."""
-    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
-
-
-class _Resolved(HTTPConnection):
-    """Asks the resolver once for all connections to a host: many resolvers drop bursts of questions, and then
-    each question takes the 5 seconds of its timeout. And waits for no head of an answer that only dribbles in."""
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
-        """The answer, or TimeoutError when its head is not there in twice the time that no byte may take."""
-        late = threading.Event()
-
-        def give_up(connection: socket.socket) -> None:
-            late.set()
-            with suppress(OSError):
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # not TLS's own, which spoils the object
-
-        timer = threading.Timer(2 * float(self.timeout or READ), give_up, (self.sock,))
-        timer.daemon = True
-        timer.start()
-        try:
-            return super().getresponse()
-        finally:
-            timer.cancel()
-            if late.is_set():  # an end of the connection looks like the end of the head
-                raise TimeoutError("the head of the answer did not come to its end")
-
-    def _new_conn(self) -> socket.socket:
-        host = self._dns_host
-        try:
-            with _resolving:
-                addresses = _addresses(host, self.port)
-        except OSError:
-            return super()._new_conn()  # it fails in its own words
-        try:
-            for address in addresses:
-                self._dns_host = address
-                try:
-                    return super()._new_conn()
-                except NewConnectionError:
-                    if address == addresses[-1]:
-                        raise
-        finally:
-            self._dns_host = host
-        raise AssertionError("unreachable")
-
-
-class _ResolvedTls(_Resolved, HTTPSConnection):
-    """The same, encrypted."""
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Resolved
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _ResolvedTls

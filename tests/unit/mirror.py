@@ -38,6 +38,7 @@ class Server:
         self.faults: dict[str, list[int]] = {}  # path -> statuses to answer with before the truth
         self.cuts: dict[str, list[int]] = {}  # path -> bytes of the body after which connections break
         self.pauses: dict[str, float] = {}  # path -> seconds before each half of the body
+        self.later: dict[str, str] = {}  # path -> Retry-After of its faults
         self.moved: dict[str, str] = {}  # path -> address to go to
         self.tokens: dict[str, str] = {}  # beginning of a path -> token that it wants
         self.logins: dict[str, str] = {}  # beginning of a path -> login (`user:password`) that it wants
@@ -71,6 +72,8 @@ class Server:
                     self.send_header("WWW-Authenticate", f'Bearer realm="{server.url}/token",service="here"')
                 if turned_away:
                     self.send_header("WWW-Authenticate", 'Basic realm="here"')
+                if status >= 400 and self.path in server.later:
+                    self.send_header("Retry-After", server.later[self.path])
                 if status == 302:
                     self.send_header("Location", server.moved[self.path])
                 if status == 206:

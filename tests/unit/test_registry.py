@@ -12,8 +12,9 @@ from small_registry import READER, Fault, SmallRegistry
 
 from imagemill.errors import IntegrityError, LayoutError, RegistryError
 from imagemill.oci import INDEX, MANIFEST, canonical, sha256
-from imagemill.registry.faults import Denied, Missing, Rejected, seconds_of
+from imagemill.registry.faults import Denied, Missing, Rejected
 from imagemill.registry.push import push
+from imagemill.web import seconds_of
 
 
 @pytest.fixture(params=["", "basic", "token"], ids=["open", "basic", "token"])

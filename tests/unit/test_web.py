@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from mirror import Server
 
+from imagemill.connections import addresses
 from imagemill.credentials import Credentials, proxy_for
 from imagemill.errors import FetchError, MirrorError
 from imagemill.mirrors import Mirrors
-from imagemill.web import Web, _addresses
+from imagemill.web import Web
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 
@@ -95,14 +96,24 @@ def test_the_resolver_is_asked_once(mirror: Server, web: Web, monkeypatch: pytes
         return real("127.0.0.1" if host == "mirror.example" else host, *args, **rest)
 
     monkeypatch.setattr("socket.getaddrinfo", count)
-    _addresses.cache_clear()
+    addresses.cache_clear()
     mirror.files["/x"] = BODY
     mirror.cuts["/x"] = [1000] * 5
     url = mirror.url.replace("127.0.0.1", "mirror.example")
     assert b"".join(web.stream(f"{url}/x")) == BODY
     assert asked.count("mirror.example") == 1
     assert {headers["Host"] for _, headers in mirror.heard} == {url.partition("//")[2]}
-    _addresses.cache_clear()
+    addresses.cache_clear()
+
+
+def test_a_mirror_that_asks_to_wait_is_waited_for(mirror: Server, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    mirror.files["/x"] = b"x"
+    mirror.faults["/x"] = [429, 503, 500]
+    mirror.later["/x"] = "7"
+    assert web.read(f"{mirror.url}/x") == b"x"
+    assert [wait for wait in waits if wait] == [7, 7]
 
 
 # --- proxies ----------------------------------------------------------------------------------------------

@@ -5,16 +5,13 @@ Source: OCI Distribution Specification 1.1, "Error Codes".
 
 from __future__ import annotations
 
-import email.utils
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from imagemill.errors import RegistryError
-from imagemill.web import TRANSIENT
+from imagemill.web import TRANSIENT, seconds_of
 
-LONGEST_WAIT = 60.0  # seconds; a registry that asks for more is asked again earlier, and then given up
 _LONGEST_WORDS = 300
 
 
@@ -73,18 +70,6 @@ def refusal(host: str, what: str, answer: Answer, *, logged_in: bool) -> Registr
     rejected = Rejected(message, f"see what the registry {host} can do, and what its log says")
     rejected.codes = answer.codes
     return rejected
-
-
-def seconds_of(retry_after: str) -> float:
-    """How long Retry-After asks to wait (RFC 9110, 10.2.3): seconds or a date; never more than LONGEST_WAIT."""
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except ValueError:
-            seconds = 0.0
-    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else 0.0  # not a number
 
 
 def _errors(body: bytes) -> list[tuple[str, str]]:
