@@ -87,6 +87,19 @@ def places(
     return Places(scratch, cache, web, login, save, say)
 
 
+def open_repository(text: str, web: Web, environ: Mapping[str, str]) -> Repository:
+    """The repository that `text` names, as docker spells it, with the login that docker keeps for it.
+
+    Raises SelectionError for what is no name of one.
+    """
+    name = parse(text)
+    if name is None or name.reference != "latest" or text.endswith(":latest"):
+        raise SelectionError(f"{text!r} is no repository", "write it as REGISTRY/REPOSITORY, without a tag")
+    home = Path(environ.get("HOME", "/nonexistent"))
+    login = dockerconfig.login(environ, home, name.host, name.path, dockerconfig.helper(environ))
+    return Repository(web, name.repository, login)
+
+
 def open_reference(text: str, places: Places) -> Path:
     """The layout of what `text` names: a path, a name in the local engine, or one in a registry, in this order.
 

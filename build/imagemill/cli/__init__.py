@@ -25,6 +25,7 @@ PLACES = {
     "merge": "dist",
     "plan": "plan",
     "prune": "dist",
+    "publish": "publish",
     "readme": "manifests",
     "record": "record",
     "render": "manifests",

@@ -11,12 +11,11 @@ from imagemill.reports.summary import Report
 
 
 def admitted(
-    images: Sequence[Image], dist: Dist, report: Report, input_hashes: Mapping[str, str], *, aged: bool = False
+    images: Sequence[Image], dist: Dist, report: Report, input_hashes: Mapping[str, str]
 ) -> dict[str, Artifact]:
     """The artifacts of these images by name. Raises PublishError with every reason against any of them.
 
-    `input_hashes` are those of the plan: an artifact that was made from something else is an old one. `aged` lets
-    pass what was not made from the lock exactly.
+    `input_hashes` are those of the plan: an artifact that was made from something else is an old one.
     """
     found = dist.read()
     reasons = []
@@ -29,7 +28,7 @@ def admitted(
             f"{image.name}: {reason}"
             for reason in (
                 *_not_whole(image, artifact, dist, input_hashes.get(image.name, "")),
-                *([] if aged else _not_locked(artifact)),
+                *_not_locked(artifact),
                 *_not_judged(artifact, report),
             )
         ]
@@ -51,7 +50,7 @@ def _not_whole(image: Image, artifact: Artifact, dist: Dist, wanted: str) -> Ite
 
 def _not_locked(artifact: Artifact) -> Iterator[str]:
     if artifact.lock != "exact":
-        yield f"was not made from the lock alone ({artifact.lock}); run `imagemill lock --update`, or give --aged"
+        yield f"was not made from the lock alone ({artifact.lock}); run `imagemill lock --update` and build it again"
 
 
 def _not_judged(artifact: Artifact, report: Report) -> Iterator[str]:

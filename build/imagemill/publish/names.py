@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imagemill.dist import Artifact
 from imagemill.errors import PublishError
-from imagemill.oci import INDEX, MANIFEST, Descriptor
+from imagemill.oci import Descriptor
 from imagemill.plan import Image
 from imagemill.publish.settings import HUB, Destination
 
@@ -60,17 +60,24 @@ def check_date(date: str) -> str:
     return date
 
 
-def places(artifact: Artifact, image: Image, destination: Destination, date: str) -> Iterator[Place]:
+def places(
+    artifact: Artifact,
+    index: Descriptor,
+    platforms: Sequence[Descriptor],
+    image: Image,
+    destination: Destination,
+    date: str,
+) -> Iterator[Place]:
     """Where an image goes at a destination: its repository, then those of its aliases.
+
+    `index` and `platforms` are what its layout has.
 
     Docker Hub has no repositories below repositories, so aliases that would be some are left out there.
     """
-    index = Descriptor(INDEX, artifact.digest, artifact.size)
-    platforms = tuple(Descriptor(MANIFEST, built.digest, 0, name) for name, built in sorted(artifact.platforms.items()))
 
     def place(repository: str, words: Iterable[tuple[str, str, bool]]) -> Place:
         tags = tuple(Tag(repository, name, artifact.name, target, fixed) for name, target, fixed in words)
-        return Place(repository, artifact.name, index, platforms, tags)
+        return Place(repository, artifact.name, index, tuple(platforms), tags)
 
     own = [(dated(date, tag), artifact.digest, True) for tag in artifact.tags]
     own += [(tag, built.digest, False) for _, built in sorted(artifact.platforms.items()) for tag in built.tags]

@@ -30,6 +30,9 @@ class Repository(Protocol):
     def head(self, reference: str) -> Descriptor | None:
         """What a tag or digest is; None for nothing."""
 
+    def manifest(self, reference: str) -> bytes:
+        """The manifest or index of a tag or digest."""
+
     def push_manifest(self, reference: str, media_type: str, data: bytes) -> Descriptor:
         """Have a manifest there, under a tag or its digest."""
 

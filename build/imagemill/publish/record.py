@@ -7,6 +7,7 @@ Beside it lies `DATE.json.sig`, a signature of its very bytes: base64 of ASN.1 D
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -89,6 +90,12 @@ def write(folder: Path, release: Release, signer: Signer | None) -> Path:
     else:
         signature.unlink(missing_ok=True)  # it was of other bytes
     return path
+
+
+def signed_by(signer: Signer, trust: tuple[str, str]) -> tuple[str, ...]:
+    """Who signed: the key's SHA-256, and where Docker Content Trust's metadata is, of `trusting.Place`."""
+    key = f"cosign key sha256:{hashlib.sha256(signer.public_key).hexdigest()}"
+    return (key, *(f"notary {place}" for place in trust if place))
 
 
 def known_digests(folder: Path) -> set[str]:

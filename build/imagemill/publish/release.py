@@ -1,0 +1,174 @@
+"""One release: what is published of a checkout, by whom, and what is written down of it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imagemill import __version__, lock
+from imagemill.attest.attach import Sealer
+from imagemill.attest.provenance import Origin
+from imagemill.attest.statement import Statement
+from imagemill.conform.view import open_layout
+from imagemill.dist import Artifact, Dist
+from imagemill.errors import PublishError, RevisionError
+from imagemill.oci import Descriptor, Layout
+from imagemill.plan import Image
+from imagemill.platforms import find
+from imagemill.publish import names, order, record
+from imagemill.publish.checking import checker
+from imagemill.publish.evidence import Evidence, locked
+from imagemill.publish.means import Tools, made
+from imagemill.publish.names import Place
+from imagemill.publish.order import Now, Outcome
+from imagemill.publish.settings import Destination
+from imagemill.publish.trusting import Trust
+from imagemill.registry.repository import Repository
+from imagemill.reports.summary import Report
+from imagemill.sbom import Inventory, take
+from imagemill.sbom.planned import components
+from imagemill.spool import Layers
+from imagemill.trust.signer import Signer
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is published: images with their artifacts, to `destinations`, under a `date`.
+
+    `open` opens a repository by its name, `prepare` has one made where a registry wants that; `records` is the folder
+    of what was released before, `scratch` one to work in.
+    """
+
+    root: Path
+    dist: Dist
+    images: Sequence[Image]
+    artifacts: Mapping[str, Artifact]
+    destinations: Sequence[Destination]
+    date: str
+    report: Report
+    origin: Origin
+    records: Path
+    scratch: Path
+    open: Callable[[str], Repository]
+    prepare: Callable[[str], None]
+    say: Callable[[str], None]
+
+    def places(self) -> list[Place]:
+        """Where everything goes: the images' own repositories first, so that aliases can have blobs from there."""
+        found = [place for image in self.images for one in self.destinations for place in self._of(image, one)]
+        own = {one.to for one in self.destinations}
+        return sorted(found, key=lambda place: place.repository not in own)
+
+    def look(self, places: Sequence[Place], *, newer: bool) -> list[Now]:
+        """What all tags are now; PublishError with those that may not be moved."""
+        times = {one.digest: made(self.dist, place, one.digest) for place in places for one in place.digests}
+        means = self._tools(None, None).means()
+        return order.look(places, means, lambda digest: times[digest], record.known_digests(self.records), newer=newer)
+
+    def publish(self, places: Sequence[Place], seen: Sequence[Now], signer: Signer, trust: Trust) -> list[Outcome]:
+        """Publish, and write down what was. What failed is in the outcomes."""
+        for repository in dict.fromkeys(place.repository for place in places):
+            trust.ready(repository)
+        outcomes = order.publish(places, seen, self._tools(signer, trust).means())
+        if whole := [one for one in outcomes if not one.error]:
+            path = record.write(self.records, self._record(whole, signer, trust), signer)
+            self.say(f"recorded in {path}")
+        return outcomes
+
+    def _of(self, image: Image, destination: Destination) -> list[Place]:
+        layout = Layout(self.dist.index(image.name))
+        [index] = layout.entries()
+        platforms = sorted(layout.images(), key=lambda one: one.platform)
+        plain = replace(index, annotations={}, platform="")
+        return list(names.places(self.artifacts[image.name], plain, platforms, image, destination, self.date))
+
+    def _tools(self, signer: Signer | None, trust: Trust | None) -> Tools:
+        """What publishing is done with; without a signer only to look."""
+        images = {image.name: image for image in self.images}
+        inventories: dict[str, Inventory] = {}
+
+        def inventory(image: Image, platform: Descriptor) -> Inventory:
+            if platform.digest not in inventories:
+                inventories[platform.digest] = self._inventory(image, platform)
+            return inventories[platform.digest]
+
+        evidence = Evidence(self.root, self.report, self.origin, inventory)
+        of_images: dict[str, Mapping[str, Sequence[Statement]]] = {}
+
+        def statements(place: Place) -> Mapping[str, Sequence[Statement]]:
+            key = f"{place.repository} {place.image}"
+            if key not in of_images:
+                of_images[key] = evidence.of(place, images[place.image], self.artifacts[place.image])
+            return of_images[key]
+
+        def nothing(*_: object) -> None:
+            raise PublishError("nothing is signed without a key", "give one")
+
+        sealer = Sealer(signer) if signer else None
+        return Tools(
+            self.dist, self.open, self.prepare, sealer, statements, trust.sign if trust else nothing,
+            checker(sealer.key, statements) if sealer else nothing, self.say,
+        )  # fmt: skip
+
+    def _inventory(self, image: Image, platform: Descriptor) -> Inventory:
+        self.say(f"{image.name} {platform.platform}: what is in it")
+        where = find(platform.platform)
+        pins = lock.read(lock.path_of(self.root, image.base.name))
+        known = list(components(image, lambda name: pins.inputs(name, where.arch)))
+        with Layers(self.scratch / f"sbom-{platform.digest[7:19]}") as layers:
+            view = open_layout(self.dist.index(image.name), where, layers)
+            return take(view, image.name, platform.platform, known)
+
+    def _record(self, outcomes: Sequence[Outcome], signer: Signer, trust: Trust) -> record.Release:
+        """What is written down of these outcomes."""
+        images: dict[str, record.Released] = {}
+        by_name = {image.name: image for image in self.images}
+        for one in outcomes:
+            artifact, image = self.artifacts[one.place.image], by_name[one.place.image]
+            before = images.get(artifact.name)
+            images[artifact.name] = record.Released(
+                artifact.digest,
+                {platform: built.digest for platform, built in artifact.platforms.items()},
+                {platform: built.size for platform, built in artifact.platforms.items()},
+                artifact.input_hash,
+                locked(self.root, image.base.name).sha256,
+                (*(before.tags if before else ()), *(str(tag) for tag in one.place.tags)),
+                record.signed_by(signer, trust.place_of(one.place.repository)),
+            )
+        return record.Release(record.FORMAT, self.date, __version__, self.origin.revision, images)
+
+
+def origin(root: Path, repository: str, revision: str, builder: str, environ: Mapping[str, str]) -> Origin:
+    """Where the images come from: what is given, else what git says of the checkout. Raises RevisionError.
+
+    `builder` is a URI of who builds. A checkout with changes that are in no revision makes what nobody can make again.
+    """
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=root, env=dict(environ), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RevisionError(
+                f"git {' '.join(words)} in {root}: {done.stderr.strip()}", "give --source and --revision"
+            )
+        return done.stdout.strip()
+
+    if not revision:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        if changed:
+            raise PublishError(
+                f"{root} has changes that are in no revision:\n{changed}", "commit them, or give --revision"
+            )
+        revision = git("rev-parse", "HEAD")
+    return Origin(_address(repository or git("remote", "get-url", "origin")), revision, builder)
+
+
+def _address(remote: str) -> str:
+    """The address of a repository as everybody can read it: without what lets one write to it."""
+    if remote.startswith("git@"):
+        host, _, path = remote.removeprefix("git@").partition(":")
+        remote = f"https://{host}/{path}"
+    scheme, separator, rest = remote.removesuffix(".git").partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
