@@ -40,9 +40,10 @@ def published(outcomes: Sequence[Outcome], form: str) -> str:
         ]
         return json.dumps(rows, indent=1) + "\n"
     rows_ = [
-        (f"{one.place.repository}:{name}", one.place.index.digest[:19], _WORDS[state])
+        (str(tag), tag.target[:19], _WORDS[one.tags[tag.name]])
         for one in outcomes
-        for name, state in one.tags.items()
+        for tag in one.place.tags
+        if tag.name in one.tags
     ]
     blobs, size = sum(one.sent for one in outcomes), sum(one.bytes for one in outcomes)
     mounted, signed = sum(one.mounted for one in outcomes), sum(one.signed for one in outcomes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from imagemill.attest.attach import Sealer, attach
@@ -69,10 +70,10 @@ class Tools:
     def _sign(self, place: Place, outcome: Outcome) -> None:
         if self.sealer is None:
             raise PublishError("nothing is signed without a key", "give one")
-        repository = self._repository(place.repository)
-        statements = self.statements(place)
-        for subject in place.digests:
-            outcome.signed += attach(repository, subject.digest, statements[subject.digest], self.sealer)
+        repository, sealer, statements = self._repository(place.repository), self.sealer, self.statements(place)
+        with ThreadPoolExecutor(len(place.digests)) as pool:
+            sent = pool.map(lambda one: attach(repository, one.digest, statements[one.digest], sealer), place.digests)
+            outcome.signed += sum(sent)
 
     def _check(self, place: Place) -> None:
         """Look anew, over connections of its own, at what others will find."""

@@ -18,6 +18,7 @@ from imagemill.publish.names import Place, Tag
 
 State = Literal["there", "new", "moves"]
 _ASKED_AT_ONCE = 8
+_PLACES_AT_ONCE = 6
 
 
 class Repository(Protocol):
@@ -121,12 +122,12 @@ def publish(places: Sequence[Place], seen: Iterable[Now], means: Means) -> list[
     """Publish. What fails at one place is in its outcome, and keeps only its own tags from being moved."""
     before = {str(now.tag): now for now in seen}
     outcomes = [Outcome(place) for place in places]
-    for outcome in outcomes:
-        _guarded(outcome, lambda one: _prepared(one, means))
+    first = {place.image: place for place in reversed(places)}  # where the image's other places can have blobs from
+    _all([one for one in outcomes if first[one.place.image] is one.place], lambda one: _prepared(one, means))
+    _all([one for one in outcomes if first[one.place.image] is not one.place], lambda one: _prepared(one, means))
+    _all(outcomes, lambda one: _unmoved(one, before, means))
     for repository in dict.fromkeys(place.repository for place in places):
         mine = [one for one in outcomes if one.place.repository == repository]
-        for one in mine:
-            _guarded(one, lambda one: _unmoved(one, before, means))
         whole = [one for one in mine if not one.error]
         signed = {tag.name: _descriptor(one.place, tag.target) for one in whole for tag in one.place.tags}
         try:
@@ -135,8 +136,7 @@ def publish(places: Sequence[Place], seen: Iterable[Now], means: Means) -> list[
         except ImagemillError as error:
             for one in whole:
                 one.error = str(error)
-    for outcome in outcomes:
-        _guarded(outcome, lambda one: _named(one, before, means))
+    _all(outcomes, lambda one: _named(one, before, means))
     return outcomes
 
 
@@ -145,13 +145,22 @@ def failed(outcomes: Sequence[Outcome]) -> list[str]:
     return [f"{one.place.repository} {one.place.image}: {one.error}" for one in outcomes if one.error]
 
 
-def _guarded(outcome: Outcome, step: Callable[[Outcome], None]) -> None:
-    if outcome.error:
-        return
+def _all(outcomes: Sequence[Outcome], step: Callable[[Outcome], None]) -> None:
+    """Take a step for several places at once; what goes wrong at one is its error, and later steps pass it by."""
+
+    def guarded(outcome: Outcome) -> None:
+        try:
+            if not outcome.error:
+                step(outcome)
+        except ImagemillError as error:
+            outcome.error = str(error)
+
+    pool = ThreadPoolExecutor(_PLACES_AT_ONCE)
     try:
-        step(outcome)
-    except ImagemillError as error:
-        outcome.error = str(error)
+        for future in [pool.submit(guarded, outcome) for outcome in outcomes]:
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # who ends the run waits for what is under way alone
 
 
 def _prepared(outcome: Outcome, means: Means) -> None:
@@ -164,8 +173,8 @@ def _prepared(outcome: Outcome, means: Means) -> None:
 def _unmoved(outcome: Outcome, before: Mapping[str, Now], means: Means) -> None:
     """Look whether all tags are what they were: what is signed for Docker Content Trust is what tags shall become."""
     repository = means.repository(outcome.place.repository)
-    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-        list(pool.map(lambda tag: _digest_now(repository, tag, before[str(tag)]), outcome.place.tags))
+    for tag in outcome.place.tags:
+        _digest_now(repository, tag, before[str(tag)])
 
 
 def _named(outcome: Outcome, before: Mapping[str, Now], means: Means) -> None:
