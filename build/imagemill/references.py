@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,49 +16,18 @@ from imagemill.conform.image import DOCKER_LIST, DOCKER_MANIFEST, digest_of
 from imagemill.errors import LayoutError, SelectionError
 from imagemill.oci import INDEX, MANIFEST, Descriptor, Layout, canonical
 from imagemill.registry.faults import Denied, Missing
+from imagemill.registry.names import Name, parse
 from imagemill.registry.repository import Repository
 from imagemill.spool import MAX_LAYER
 from imagemill.web import Web
 
-HUB = "registry-1.docker.io"
 _INDEXES = (INDEX, DOCKER_LIST)
 _DEEPEST = 4
 _LARGEST = 16 << 20
 _MOST = 1000  # images below one name
-_NAME = re.compile(
-    r"(?:(?P<host>localhost(?::\d+)?|[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w-]+:\d+|\[[0-9a-f:]+\](?::\d+)?)/)?"
-    r"(?P<path>[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
-    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
-
-
-@dataclass(frozen=True)
-class Name:
-    """An image in a registry, as docker spells it, with what it leaves out filled in."""
-
-    host: str
-    path: str
-    reference: str
-
-    @property
-    def repository(self) -> str:
-        """Host and path."""
-        return f"{self.host}/{self.path}"
-
 
 Save = Callable[[str, Path], bool]
 """Writes the image with a name in the local engine to a file; False where the engine has none of that name."""
-
-
-def parse(text: str) -> Name | None:
-    """What a name means in registries; None for what is no name of an image."""
-    match = _NAME.fullmatch(text)
-    if match is None:
-        return None
-    host, path = match["host"] or "docker.io", match["path"]
-    if host in ("docker.io", "index.docker.io"):
-        host, path = HUB, path if "/" in path else f"library/{path}"
-    return Name(host, path, match["digest"] or match["tag"] or "latest")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from imagemill.conform.view import Config, view
 from imagemill.errors import IntegrityError, LayoutError, MirrorError, RegistryError, SelectionError
 from imagemill.mirrors import Mirrors
 from imagemill.oci import INDEX, Layout, canonical, sha256, write_index
-from imagemill.references import HUB, Name, Places, open_reference, parse
+from imagemill.references import Places, open_reference
+from imagemill.registry.names import HUB, Name, parse
 from imagemill.web import Web
 
 NAMES: dict[str, Name | None] = {
