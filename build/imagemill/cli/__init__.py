@@ -17,6 +17,7 @@ from imagemill.errors import ImagemillError
 PLACES = {
     "bake": "bake",
     "build": "build",
+    "bundle": "verify",
     "conform": "images",
     "context": "images",
     "diff": "diff",
@@ -35,6 +36,7 @@ PLACES = {
     "sbom": "sbom",
     "schema": "manifests",
     "validate": "manifests",
+    "verify": "verify",
 }
 """Command -> the module below imagemill.cli that has it, under the same name."""
 
