@@ -1,4 +1,4 @@
-"""Commands that verify images as strangers do, and make bundles that verify without a network. No checkout is needed."""
+"""Commands that verify images as strangers do, and make bundles for where there is no network; no checkout is needed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _options(command: _C) -> _C:
             type=click.Path(path_type=Path, dir_okay=False),
             multiple=True,
             help="A public key in PEM, as cosign.pub; may be repeated: one of them must have signed.",
-        ),  # fmt: skip
+        ),
     ):
         command = option(command)
     return command
