@@ -142,9 +142,7 @@ class Draft:
         before = self.before
         described = Described.of(before.files[SNAPSHOT])
         if self.signs(SNAPSHOT) and (made or SNAPSHOT in again):
-            gone = set(before.targets) - set(self.targets)
-            meta = {role: one for role, one in before.snapshot.meta.items() if role not in gone}
-            meta |= {role: Described.of(data) for role, data in made.items()}
+            meta = {**before.snapshot.meta, **{role: Described.of(data) for role, data in made.items()}}
             snapshot = Snapshot(meta=meta, version=before.snapshot.version + 1, expires=self._end(SNAPSHOT))
             found[SNAPSHOT] = self._signed(SNAPSHOT, snapshot, self.root.keys_of(SNAPSHOT))
             described = Described.of(found[SNAPSHOT])
@@ -162,7 +160,8 @@ class Draft:
         old = self.before.targets.get(role)
         if old is not None:
             return old.version
-        data = self._store.read(role)
+        meant = self.before.snapshot.meta.get(role)
+        data = self._store.read(f"{role}.{meant.hex}") if meant else None
         return parse(data, Targets, f"{role}.json")[0].version if data else 0
 
     def _blank(self, role: str, old: Targets | None) -> Targets:

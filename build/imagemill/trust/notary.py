@@ -137,7 +137,9 @@ class Notary:
         realm = words.get("realm", "")
         if scheme.lower() != "bearer" or urllib.parse.urlsplit(realm).scheme != "https":
             raise TrustError(f"{self._address}: {scheme or 'no'} login is wanted", "log in with `docker login`")
-        wanted = "push,pull" if self._login else actions  # one token for both
+        # one token for all that is done; only to have keys changed a server wants more
+        asked = set(words.get("scope", "").rpartition(":")[2].split(",")) - {""}
+        wanted = ",".join(sorted({*asked, *("pull,push" if self._login else actions).split(",")}))
         query = urllib.parse.urlencode(
             {"scope": f"repository:{self.gun}:{wanted}", "service": words.get("service", "")}
         )

@@ -1,0 +1,119 @@
+"""Docker as a judge of content trust: its command line, a daemon that stores nothing twice, and a plain file server."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certificates import Pair
+
+PASSPHRASE = "passphrase of tests"
+_PATIENCE = 30  # seconds for a daemon to come up, and to go
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A user of docker: what is in `config` is all that this one has seen before."""
+
+    environ: Mapping[str, str]
+    config: Path
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The outcome of a command."""
+        environ = {**self.environ, "DOCKER_CONFIG": str(self.config), "DOCKER_CONTENT_TRUST": "1"}
+        return subprocess.run(["docker", *words], env=environ, capture_output=True, text=True, check=False)
+
+    def trusted(self, name: str) -> dict[str, Any]:
+        """What `docker trust inspect` says of a repository or tag."""
+        done = self.run("trust", "inspect", name)
+        assert done.returncode == 0, done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found[0]
+
+    def tags(self, name: str) -> dict[str, tuple[str, list[str]]]:
+        """The signed tags: digest, and who signed."""
+        return {row["SignedTag"]: (row["Digest"], row["Signers"]) for row in self.trusted(name)["SignedTags"]}
+
+
+def has_trust() -> str:
+    """Why docker here cannot be asked; empty when it can."""
+    if shutil.which("docker") is None:
+        return "the docker command is not installed"
+    help_text = subprocess.run(["docker", "trust", "--help"], capture_output=True, text=True, check=False)
+    return "" if "inspect" in help_text.stdout else "this docker has no `docker trust`"
+
+
+@contextmanager
+def daemon() -> Iterator[str]:
+    """A Docker daemon of our own, with neither bridge nor firewall rules; for DOCKER_HOST."""
+    program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None or os.geteuid() != 0:
+        pytest.skip("dockerd is not installed, or this is not root, who alone can start one")
+    home = Path(tempfile.mkdtemp(prefix="imagemill-dockerd-"))  # the path of a socket has at most 107 bytes
+    host = f"unix://{home}/socket"
+    argv = [
+        program,
+        *("--host", host, "--data-root", f"{home}/data", "--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),
+        *("--group", str(os.getegid()), "--bridge", "none"),
+        *("--iptables=false", "--ip6tables=false", "--ip-masq=false"),
+    ]
+    with (home / "log").open("wb") as log:
+        environ = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ)
+    try:
+        until = time.monotonic() + _PATIENCE
+        while subprocess.run(["docker", "-H", host, "version"], capture_output=True, check=False).returncode:
+            assert process.poll() is None and time.monotonic() < until, (home / "log").read_text(errors="replace")
+            time.sleep(0.1)
+        yield host
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for point in reversed([point for point in mounted if point.startswith(f"{home}/")]):
+            subprocess.run(["umount", point], check=False)
+        shutil.rmtree(home)
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def files_served(folder: Path, pair: Pair) -> Iterator[str]:
+    """An HTTPS server of plain files, as there are many; its address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
