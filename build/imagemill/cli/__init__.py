@@ -24,6 +24,7 @@ PLACES = {
     "export": "bake",
     "lock": "locks",
     "merge": "dist",
+    "notes": "notes",
     "plan": "plan",
     "prune": "dist",
     "publish": "publish",
@@ -35,6 +36,7 @@ PLACES = {
     "run": "images",
     "sbom": "sbom",
     "schema": "manifests",
+    "tags": "tags",
     "validate": "manifests",
     "verify": "verify",
 }
