@@ -51,6 +51,20 @@ def matrix(plan_rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def shards(plan_rows: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:
+    """The shares of a plan as a GitHub Actions matrix: at most `count` a platform, and no more than it has runtimes."""
+    platforms = sorted({platform for row in plan_rows for platform in row["platforms"]})
+    runtimes = {name: {row["runtime"] for row in plan_rows if name in row["platforms"]} for name in platforms}
+    return {
+        "include": [
+            {"shard": f"{number}/{most}", "platform": platform, "arch": platform.partition("/")[2]}
+            for platform in platforms
+            for most in [min(count, len(runtimes[platform]))]
+            for number in range(1, most + 1)
+        ]
+    }
+
+
 def table(plan_rows: Sequence[Mapping[str, Any]], missing: Sequence[Mapping[str, str]]) -> None:
     """The plan for people, on stdout; `missing` are the fields of plan.Unavailable."""
     head = ("TAG", "BASE", "VARIANT", "PLATFORMS", "PARENTS", "INPUT HASH")

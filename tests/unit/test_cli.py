@@ -90,6 +90,7 @@ WRONG = {
         12,
         "no base is called 'debian-woody'",
     ),
+    "shares without a matrix": (["plan", "--shards", "2"], 2, "--shards goes with --format matrix"),
     "conform before build": (["conform", "--dist", "/nonexistent", "--no-run"], 12, "is not built"),
 }
 

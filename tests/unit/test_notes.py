@@ -129,7 +129,7 @@ def test_each_image_is_compared_with_the_newest_release_that_has_it(tmp_path: Pa
         release("20261128", **{one.name: was}),
     ):
         record.write(tmp_path / "releases", row, None)
-    records = notes.earlier(tmp_path / "releases", "20261128")
+    records = record.earlier(tmp_path / "releases", "20261128")
     assert [row.date for row in records] == ["20261121.10", "20261121.9", "20261114"]
     old = Old(dist)
     found = notes.notes("20261128", [one, two, three], [one.name], dist, records, old.pull, lambda _: None)
@@ -200,3 +200,15 @@ def test_the_commands_read_a_registry(tmp_path: Path) -> None:
         assert "provided.al2023" in cli(ROOT, "tags", repository.name, tmp_path=tmp_path)
     finally:
         there.close()
+
+
+def test_what_is_not_released_yet_is_planned_alone(tmp_path: Path) -> None:
+    words = ("plan", "@provided.al2023", "--unreleased", "--releases", str(tmp_path / "releases"), "--format", "json")
+    rows = json.loads(cli(ROOT, *words, tmp_path=tmp_path))
+    assert len(rows) == 3, "nothing was released"
+    was = {row["name"]: Released("sha256:x", {}, {}, row["input_hash"], "", ()) for row in rows}
+    record.write(tmp_path / "releases", release("20261107", **was), None)
+    assert json.loads(cli(ROOT, *words, tmp_path=tmp_path)) == []
+    other = {NAME: replace(was[NAME], input_hash="other")}
+    record.write(tmp_path / "releases", release("20261114", **other), None)
+    assert [row["name"] for row in json.loads(cli(ROOT, *words, tmp_path=tmp_path))] == [NAME]

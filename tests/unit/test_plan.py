@@ -107,3 +107,17 @@ def test_the_matrix_has_a_job_for_each_image_and_platform() -> None:
             {"image": "python3.13-debian", "platform": "linux/arm64", "arch": "arm64"},
         ]
     }
+
+
+def test_the_matrix_of_shares_has_no_more_of_them_than_a_platform_has_runtimes() -> None:
+    renderer = Renderer(ROOT)
+    chosen = select(IMAGES, ["@python3.13", "go1.x"])  # the latter is for amd64 alone
+    rows = show.rows(ROOT, [renderer.render(image) for image in chosen], renderer)
+    assert show.shards(rows, 5) == {
+        "include": [
+            {"shard": "1/2", "platform": "linux/amd64", "arch": "amd64"},
+            {"shard": "2/2", "platform": "linux/amd64", "arch": "amd64"},
+            {"shard": "1/1", "platform": "linux/arm64", "arch": "arm64"},
+        ]
+    }
+    assert [row["shard"] for row in show.shards(rows, 1)["include"]] == ["1/1", "1/1"]

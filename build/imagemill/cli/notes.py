@@ -58,7 +58,7 @@ def notes(
     if missing:
         raise PublishError(f"not built: {', '.join(missing)}", "build them, or name those that the notes are about")
     folder = releases or top / "releases"
-    records = [record.read(since)] if since else noting.earlier(folder, check_date(date) if date else "")
+    records = [record.read(since)] if since else record.earlier(folder, check_date(date) if date else "")
 
     def say(line: str) -> None:
         click.echo(line, err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,16 @@ if TYPE_CHECKING:
     help="Who would execute the Dockerfiles (--explain).",
 )  # fmt: skip
 @click.option("--changed-since", "revision", metavar="REV", help="Only what differs from the plan of a git revision.")
+@click.option(
+    "--unreleased", is_flag=True, help="Only what would be made from other inputs than what was released last."
+)
+@click.option(
+    "--releases", type=click.Path(path_type=Path, file_okay=False), help="Where records are; default: releases."
+)
+@click.option(
+    "--shards", type=click.IntRange(min=1), metavar="N",
+    help="With --format matrix: at most N shares a platform, as `build --shard` takes them.",
+)  # fmt: skip
 @click.option("--dist", type=click.Path(path_type=Path, file_okay=False), help="Where artifacts are; default: dist.")
 @click.pass_obj
 def plan(
@@ -44,12 +54,17 @@ def plan(
     form: str,
     explain: bool,
     revision: str | None,
+    unreleased: bool,
+    releases: Path | None,
+    shards: int | None,
     engine: str,
     dist: Path | None,
 ) -> None:
     """Print the images that the manifests describe."""
     from imagemill import show
 
+    if shards is not None and form != "matrix":
+        raise click.UsageError("--shards goes with --format matrix")
     top = checkout(root)
     if explain:
         if form == "matrix":
@@ -64,6 +79,8 @@ def plan(
         rows = [row for row in snapshot.rows if row["name"] in names]
     else:
         rows = snapshot.of(which, datetime.datetime.now(datetime.UTC).date())
+    if unreleased:
+        rows = _unreleased(rows, releases or top / "releases")
     if revision is not None:
         from imagemill import changes
 
@@ -72,9 +89,19 @@ def plan(
     elif form == "json":
         click.echo(json.dumps(rows, indent=1))
     elif form == "matrix":
-        click.echo(json.dumps(show.matrix(rows)))
+        click.echo(json.dumps(show.shards(rows, shards) if shards else show.matrix(rows)))
     else:
-        show.table(rows, snapshot.unavailable)
+        show.table(rows, () if unreleased else snapshot.unavailable)
+
+
+def _unreleased(rows: Sequence[Mapping[str, Any]], releases: Path) -> list[Mapping[str, Any]]:
+    from imagemill.publish import record
+
+    records = record.earlier(releases)
+    last = {name: one.input_hash for release in reversed(records) for name, one in release.images.items()}
+    found = [row for row in rows if last.get(row["name"]) != row["input_hash"]]
+    click.echo(f"{len(found)} of {len(rows)} images are not what was released last", err=True)
+    return found
 
 
 def _explain(top: Path, images: Sequence[Any], engine: str, dist: Path | None, form: str) -> None:

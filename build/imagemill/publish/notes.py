@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Literal
 from imagemill.diff import Change, Diff, diff, open_layout
 from imagemill.dist import Artifact, Dist
 from imagemill.errors import ImagemillError
-from imagemill.publish.record import Release, Released, read
+from imagemill.publish.record import Release, Released, order
 from imagemill.spool import Layers
 
 State = Literal["changed", "rebuilt", "new", "unchanged", "not compared"]
@@ -57,15 +56,6 @@ class Notes:
     gone: tuple[str, ...] = ()
 
 
-def earlier(folder: Path, date: str = "") -> list[Release]:
-    """The records in a folder, newest first; those before a date, or all."""
-    found = [read(path) for path in folder.glob("*.json")]
-    return sorted(
-        (one for one in found if not date or _order(one.date) < _order(date)),
-        key=lambda one: _order(one.date), reverse=True,
-    )  # fmt: skip
-
-
 def notes(
     date: str,
     artifacts: Sequence[Artifact],
@@ -87,7 +77,7 @@ def notes(
         rows.append(_noted(artifact, dist, record.images[artifact.name] if record else None, pull, say))
     last = records[0].images if records else {}
     gone = sorted(set(last) - set(planned) - {artifact.name for artifact in artifacts})
-    return Notes(date, tuple(sorted(since, key=_order)), tuple(sorted(rows, key=lambda row: row.image)), tuple(gone))
+    return Notes(date, tuple(sorted(since, key=order)), tuple(sorted(rows, key=lambda row: row.image)), tuple(gone))
 
 
 def _noted(artifact: Artifact, dist: Dist, before: Released | None, pull: Pull, say: Callable[[str], None]) -> Noted:
@@ -134,8 +124,3 @@ def _pulled(before: Released, digest: str, folder: Path, here: Path, pull: Pull)
         except ImagemillError as failed:
             error = failed
     raise error
-
-
-def _order(date: str) -> tuple[int, ...]:
-    """So that 20261121.10 comes after 20261121.9, and that after 20261121."""
-    return tuple(int(part) for part in re.findall(r"\d+", date))

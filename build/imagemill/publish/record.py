@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,6 +102,20 @@ def signed_by(signer: Signer, trust: tuple[str, str]) -> tuple[str, ...]:
 def known_digests(folder: Path) -> set[str]:
     """All digests of images that any record here has."""
     return {image.digest for path in sorted(folder.glob("*.json")) for image in read(path).images.values()}
+
+
+def earlier(folder: Path, date: str = "") -> list[Release]:
+    """The records in a folder, newest first; those before a date, or all."""
+    found = [read(path) for path in folder.glob("*.json")]
+    return sorted(
+        (one for one in found if not date or order(one.date) < order(date)),
+        key=lambda one: order(one.date), reverse=True,
+    )  # fmt: skip
+
+
+def order(date: str) -> tuple[int, ...]:
+    """So that 20261121.10 comes after 20261121.9, and that after 20261121."""
+    return tuple(int(part) for part in re.findall(r"\d+", date))
 
 
 def _joined(before: Released, now: Released, path: Path, name: str) -> Released:
