@@ -15,8 +15,8 @@ BENCH ?= plan nothing engines architectures compression phases memory cold init/
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
-	@echo '  variables: IMAGES="python3.13 …"  SET=default|all  ENGINE=embedded|docker|buildah  ARGS="…"'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 22
+	@echo '  variables: IMAGES="python3.13 …"  SET=default|all  ENGINE=embedded|docker|buildah  ARGS="…"; of releases: docs/releasing.md'
 
 .PHONY: images
 images: .venv/images.stamp ## build the images into dist/ (IMAGES, SET, ENGINE)
@@ -71,6 +71,8 @@ lock: .venv/dev.stamp ## resolve again what images and the factory are made of
 	@for group in images dev; do .venv/bin/uv pip compile -q --upgrade pyproject.toml --universal --python-version 3.11 \
 	  --no-python-downloads --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" --group images \
 	  $$([ $$group = dev ] && echo --group dev -c requirements/images.txt) -o requirements/$$group.txt; done
+
+include release.mk
 
 .PHONY: clean
 clean: ## remove dist and finished layers (keeps downloads)
