@@ -72,7 +72,7 @@ lock: .venv/dev.stamp ## resolve again what images and the factory are made of
 	  --no-python-downloads --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" --group images \
 	  $$([ $$group = dev ] && echo --group dev -c requirements/images.txt) -o requirements/$$group.txt; done
 
-include release.mk
+include build/release.mk
 
 .PHONY: clean
 clean: ## remove dist and finished layers (keeps downloads)
