@@ -30,7 +30,7 @@ class Ecr(Struct, frozen=True, forbid_unknown_fields=True):
 
     scan_on_push: bool = True
     immutable_dates: bool = True
-    """Whether ECR itself refuses to move dated tags (IMMUTABLE_WITH_EXCLUSION), too."""
+    """Whether ECR itself refuses to move dated tags (MUTABLE_WITH_EXCLUSION), too."""
     keep_untagged_days: Annotated[int, Meta(ge=1)] = 14
     """Days after which ECR removes what no tag or index points at."""
     region: str = ""
