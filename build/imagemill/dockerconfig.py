@@ -20,13 +20,15 @@ Ask = Callable[[str, str], Mapping[str, Any]]
 """What a credential helper, by its name, says of a registry; an empty mapping for nothing."""
 
 _HUB = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
+_IDENTITY = "<token>"  # the name by which helpers say that the secret is an identity token
 _SECONDS = 30
 
 
 def login(environ: Mapping[str, str], home: Path, host: str, path: str, ask: Ask) -> str:
-    """The header for a repository (`path` on `host`), `Basic …`; empty where no login is kept for it.
+    """The login for a repository (`path` on `host`); empty where none is kept for it.
 
-    Raises MirrorError for a file that cannot be read.
+    It is a header, `Basic …`, or `Refresh …`: an identity token, which some registries give in place of a password,
+    and which is good for tokens alone. Raises MirrorError for a file that cannot be read.
     """
     for data in _files(environ, home):
         for place in _places(host, path):
@@ -36,8 +38,13 @@ def login(environ: Mapping[str, str], home: Path, host: str, path: str, ask: Ask
             store = data.get("credsStore")
             if not found and row is not None and not row.get("auth") and store:
                 found = dict(ask(store, place))
-            if found.get("Username") and found.get("Secret"):
-                return "Basic " + base64.b64encode(f"{found['Username']}:{found['Secret']}".encode()).decode()
+            name, secret = found.get("Username"), found.get("Secret")
+            if name == _IDENTITY and secret:
+                return f"Refresh {secret}"
+            if name and secret:
+                return "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
+            if row is not None and row.get("identitytoken"):
+                return f"Refresh {row['identitytoken']}"
             if row is not None and row.get("auth"):
                 return f"Basic {row['auth']}"
     return ""

@@ -62,6 +62,8 @@ class SmallRegistry:
 
     def __init__(self, auth: str = "", *, referrers: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self.auth = auth
+        self.login = LOGIN  # who may do everything; READER may read
+        self.refresh = ""  # an identity token that is as good as that login
         self.referrers = referrers
         self.mounts = True
         self.ranges = True
@@ -156,7 +158,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault.status:
             status, headers, payload = _error(fault.status, "FAULT")
         elif parts.path == "/token":
-            status, headers, payload = self._token(urllib.parse.parse_qsl(parts.query))
+            status, headers, payload = self._token(urllib.parse.parse_qsl(parts.query or body.decode()))
         else:
             with self.owner.lock:
                 status, headers, payload = self._truth(parts.path, query, body)
@@ -187,10 +189,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _token(self, query: list[tuple[str, str]]) -> tuple[int, dict[str, str], bytes]:
         """A token for as much of what is asked for as the login may do: everybody may read."""
-        user = self._user()
+        user, refresh = self._user(), dict(query).get("refresh_token", "")
+        if refresh:
+            user = self.owner.login if refresh == self.owner.refresh and self.command == "POST" else None
         if user is None:
             return 401, {}, b'{"errors":[{"code":"UNAUTHORIZED","message":"incorrect username or password"}]}'
-        may = {"pull", "push", "delete"} if user == LOGIN else {"pull"}
+        may = {"pull", "push", "delete"} if user == self.owner.login else {"pull"}
         scopes = frozenset(
             f"{scope.rpartition(':')[0]}:{action}"
             for name, value in query
@@ -201,7 +205,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         )
         token = secrets.token_hex(8)
         self.owner.tokens[token] = scopes, time.monotonic() + 300
-        return 200, {}, json.dumps({"token": token, "expires_in": self.owner.token_seconds}).encode()
+        name = "access_token" if refresh else "token"
+        return 200, {}, json.dumps({name: token, "expires_in": self.owner.token_seconds}).encode()
 
     def _user(self) -> str | None:
         """The login that was sent; empty for none, None for a wrong one."""
@@ -209,7 +214,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not header.startswith("Basic "):
             return ""
         found = base64.b64decode(header.removeprefix("Basic ")).decode()
-        return found if found in (LOGIN, READER) else None
+        return found if found in (self.owner.login, READER) else None
 
     def _refusal(self, scopes: list[str]) -> tuple[int, dict[str, str], bytes] | None:
         denied = b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}'

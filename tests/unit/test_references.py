@@ -314,6 +314,12 @@ CONFIGS: dict[str, tuple[Any, str, str]] = {
     "the Hub's": ({"auths": {"https://index.docker.io/v1/": {"auth": LOGIN}}}, HUB, f"Basic {LOGIN}"),
     "a helper for a host": ({"credHelpers": {"r.example.org": "safe"}}, "r.example.org", f"Basic {LOGIN}"),
     "a store for all": ({"auths": {"r.example.org": {}}, "credsStore": "safe"}, "r.example.org", f"Basic {LOGIN}"),
+    "an identity token": (
+        {"auths": {"r.example.org": {"auth": "MDAwMDo=", "identitytoken": "abc.def"}}},
+        "r.example.org",
+        "Refresh abc.def",
+    ),
+    "an identity token in a helper": ({"credHelpers": {"r.example.org": "token"}}, "r.example.org", "Refresh abc.def"),
     "a helper that knows nothing": ({"credHelpers": {"r.example.org": "none"}}, "r.example.org", ""),
     "nothing": ({}, "r.example.org", ""),
 }
@@ -323,9 +329,10 @@ CONFIGS: dict[str, tuple[Any, str, str]] = {
 def test_logins_are_those_of_docker(case: str, tmp_path: Path) -> None:
     data, host, header = CONFIGS[case]
     (tmp_path / "config.json").write_text(json.dumps(data))
-    helper = tmp_path / "docker-credential-safe"
-    helper.write_text('#!/bin/sh\ncat > /dev/null\necho \'{"Username": "me", "Secret": "pass"}\'\n')
-    helper.chmod(0o755)
+    for name, user, secret in (("safe", "me", "pass"), ("token", "<token>", "abc.def")):
+        helper = tmp_path / f"docker-credential-{name}"
+        helper.write_text(f'#!/bin/sh\ncat > /dev/null\necho \'{{"Username": "{user}", "Secret": "{secret}"}}\'\n')
+        helper.chmod(0o755)
     environ = {"DOCKER_CONFIG": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
     assert dockerconfig.login(environ, tmp_path, host, "a/b", dockerconfig.helper(environ)) == header
 

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from imagemill.errors import FetchError, RegistryError
@@ -24,6 +24,10 @@ _LEAST_LIFE = 60.0  # seconds that a token holds which does not say how long
 Scopes = tuple[str, ...]
 """What is to be done: `repository:PATH:pull,push`, for each repository that takes part."""
 
+Given = str | Callable[[], str]
+"""A login: a header, `Basic …`, or an identity token as `Refresh …`; empty for none. Or what gives the one that is good
+now, for logins that end: it is asked again before each use."""
+
 
 @dataclass
 class _Token:
@@ -32,17 +36,17 @@ class _Token:
 
 
 class Login:
-    """Headers for one registry. `basic` is a header, `Basic …`; empty where there is no login.
+    """Headers for one registry, of a login that was given.
 
     A login goes nowhere before it is asked for, and from then on with every request: a registry that refuses the
     head of a long upload ends the connection in its middle.
     """
 
-    def __init__(self, web: Web, host: str, basic: str) -> None:
-        self.there = bool(basic)
+    def __init__(self, web: Web, host: str, login: Given) -> None:
+        self.there = bool(login)
         self._web = web
         self._host = host
-        self._basic = basic
+        self._login: Callable[[], str] = login if callable(login) else lambda: login
         self._wants_basic = False
         self._realm = ""
         self._service = ""
@@ -53,7 +57,7 @@ class Login:
         """The header for a request; a token that is about to end is renewed first. Raises RegistryError."""
         with self._lock:
             if self._wants_basic:
-                return {"Authorization": self._basic}
+                return {"Authorization": self._login()}
             if not self._realm:
                 return {}
             token = self._tokens.get(scopes)
@@ -72,23 +76,22 @@ class Login:
                 if scopes in self._tokens and self._tokens[scopes].header == before:  # else others have renewed it
                     del self._tokens[scopes]
                 return True
-            if "basic" in offered and self._basic and before != self._basic:
-                self._wants_basic = True
-                return True
+            if "basic" in offered:
+                login = self._login()
+                self._wants_basic = login.startswith("Basic ") and login != before
+                return self._wants_basic
             return False
 
     def _new(self, scopes: Scopes) -> _Token:
-        realm, what = urllib.parse.urlsplit(self._realm), f"a token for {self._host}"
-        if self._basic and realm.scheme != "https" and not is_here(realm.netloc):
+        realm, what, login = urllib.parse.urlsplit(self._realm), f"a token for {self._host}", self._login()
+        if login and realm.scheme != "https" and not is_here(realm.netloc):
             raise RegistryError(
                 f"{self._host} wants its login sent to {realm.netloc} without encryption", "use another registry"
             )
-        query = [*(("scope", scope) for scope in scopes), *([("service", self._service)] if self._service else [])]
-        address = f"{self._realm}{'&' if realm.query else '?'}{urllib.parse.urlencode(query)}"
         asked = time.monotonic()
+        method, address, headers, body = _request(self._realm, self._service, scopes, login)
         try:
-            headers = {"Authorization": self._basic} if self._basic else {}
-            with self._web.answered("GET", address, headers) as got:
+            with self._web.answered(method, address, headers, body) as got:
                 answer = Answer(got.status, got.headers, whole(got, _LONGEST))
         except FetchError as error:
             raise RegistryError(f"{what}: {error.message}", error.remedy, transient=error.transient) from None
@@ -103,6 +106,20 @@ class Login:
         if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
             raise RegistryError(f"{what}: {realm.netloc} answers with none", f"see what is wrong with {self._host}")
         return _Token(f"Bearer {value}", asked + life - min(10.0, life / 4))
+
+
+def _request(realm: str, service: str, scopes: Scopes, login: str) -> tuple[str, str, dict[str, str], bytes | None]:
+    """What asks for a token: a GET with the login in its header, or with an identity token a POST of OAuth2."""
+    served = [("service", service)] if service else []
+    if login.startswith("Refresh "):
+        words = [("grant_type", "refresh_token"), *served, ("client_id", "imagemill"), ("scope", " ".join(scopes)),
+                 ("refresh_token", login.removeprefix("Refresh "))]  # fmt: skip
+        body = urllib.parse.urlencode(words).encode("ascii")
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+        return "POST", realm, headers, body
+    query = urllib.parse.urlencode([*(("scope", scope) for scope in scopes), *served])
+    headers = {"Authorization": login} if login else {}
+    return "GET", f"{realm}{'&' if urllib.parse.urlsplit(realm).query else '?'}{query}", headers, None
 
 
 _CHALLENGE = re.compile(r'(?:^|,)\s*(Basic|Bearer)\b((?:[^",]|"[^"]*"|,(?!\s*(?:Basic|Bearer)\b))*)', re.IGNORECASE)

@@ -17,6 +17,7 @@ from imagemill.errors import IntegrityError, LayoutError, RegistryError
 from imagemill.oci import INDEX, MANIFEST, Descriptor, sha256
 from imagemill.registry import referring, sources
 from imagemill.registry.faults import Answer, Missing, refusal
+from imagemill.registry.login import Given
 from imagemill.registry.session import ATTEMPTS, LONGEST, Body, Session
 from imagemill.web import Web
 
@@ -32,13 +33,13 @@ _OK, _CREATED, _ACCEPTED, _NO_CONTENT, _PARTIAL, _NOT_FOUND = 200, 201, 202, 204
 class Repository:
     """One repository, `host[:port]/path`. Threads may share it.
 
-    `login` is the header of a login for it, `Basic …` (see dockerconfig); empty where there is none, and the web's
-    own are tried. Every method tries again what may pass, and raises RegistryError for what does not: Missing and
+    `login` is the login for it (see dockerconfig), or what gives it; empty where there is none, and the web's own are
+    tried. Every method tries again what may pass, and raises RegistryError for what does not: Missing and
     Denied are the definitive ones. IntegrityError is for bytes that are not those of their digest.
     `wait` waits for seconds between attempts.
     """
 
-    def __init__(self, web: Web, name: str, login: str = "", wait: Callable[[float], object] | None = None) -> None:
+    def __init__(self, web: Web, name: str, login: Given = "", wait: Callable[[float], object] | None = None) -> None:
         self.name = name
         self.host, _, self._path = name.partition("/")
         self._session = Session(web, self.host, login, wait)

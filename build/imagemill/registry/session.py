@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from imagemill.errors import FetchError, RegistryError
 from imagemill.registry.faults import Answer, Busy, refusal
-from imagemill.registry.login import Login, Scopes, is_here
+from imagemill.registry.login import Given, Login, Scopes, is_here
 from imagemill.web import READ, NotTls, Web, whole
 
 ATTEMPTS = 6
@@ -30,7 +30,7 @@ class Session:
     `wait` waits for seconds; None is a wait that `close` ends.
     """
 
-    def __init__(self, web: Web, host: str, login: str, wait: Callable[[float], object] | None = None) -> None:
+    def __init__(self, web: Web, host: str, login: Given, wait: Callable[[float], object] | None = None) -> None:
         self.host = host
         self._web = web
         self._login = Login(web, host, login)
