@@ -18,6 +18,7 @@ PLACES = {
     "bake": "bake",
     "build": "build",
     "bundle": "verify",
+    "clean-registry": "registry",
     "conform": "images",
     "context": "images",
     "diff": "diff",
@@ -48,7 +49,7 @@ class _Commands(UserDict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if isinstance(self.data[name], str):
-            self.data[name] = getattr(import_module(f"imagemill.cli.{self.data[name]}"), name)
+            self.data[name] = getattr(import_module(f"imagemill.cli.{self.data[name]}"), name.replace("-", "_"))
         return self.data[name]
 
 

@@ -112,11 +112,12 @@ class Registries:
         self._say = say
         self._clock = clock
         self._now = now
+        self._prepared: set[str] = set()
         self._tokens: dict[str, _Token] = {}
         self._lock = threading.RLock()
 
     def prepare(self, destination: Destination, repositories: Iterable[str]) -> None:
-        """Make the repositories that are missing, and mend settings of others that have drifted.
+        """Make the repositories that are missing, and mend settings of others that have drifted; once each.
 
         Raises RegistryError where the API refuses, and PublishError for a repository that tags cannot be moved in.
         """
@@ -124,14 +125,15 @@ class Registries:
         if account is None:
             return
         wanted = destination.ecr or Ecr()
-        paths = sorted({name.partition("/")[2] for name in repositories})
+        paths = sorted({name.partition("/")[2] for name in repositories if name not in self._prepared})
         client = self.client(account)
         if account.public:
             for path in paths:
                 self._public(client, account, path)
-            return
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda path: self._private(client, account, path, wanted), paths))
+        else:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                list(pool.map(lambda path: self._private(client, account, path, wanted), paths))
+        self._prepared.update(f"{account.host}/{path}" for path in paths)
 
     def login(self, host: str) -> str:
         """The header for a registry; empty for one that is not in ECR. It is renewed long before it ends."""
@@ -152,9 +154,16 @@ class Registries:
                 self._clients[account.host] = self._make(service, account.region, account.endpoint)
             return self._clients[account.host]
 
-    def account(self, host: str) -> Account | None:
-        """Whose registry a destination's host is; None where it is not in ECR."""
-        return self._accounts.get(host)
+    def place(self, destination: Destination) -> tuple[Any, dict[str, str]]:
+        """The client for a destination, and how its calls name the repository. PublishError where it is not in ECR."""
+        account, path = self._accounts.get(destination.host), destination.to.partition("/")[2]
+        if account is None:
+            raise PublishError(
+                f"{destination.host} is not Amazon ECR, and other registries do not tell what they have without a tag",
+                "see its own documentation for how to remove that; never remove all that has no tag: indexes need it",
+            )
+        name = path.partition("/")[2] if account.public else path
+        return self.client(account), {"repositoryName": name, **account.names}
 
     def _token(self, account: Account) -> _Token:
         client, asked = self.client(account), self._clock()
