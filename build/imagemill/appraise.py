@@ -11,15 +11,16 @@ from imagemill.conform import Finding, Runner, Subject, conform
 from imagemill.conform.guess import guessed, named
 from imagemill.conform.image import Manifest, images
 from imagemill.conform.view import Config, view
+from imagemill.contained import Contained
 from imagemill.engine import containers
 from imagemill.errors import ImagemillError, SelectionError
-from imagemill.judging import container, opened_layers
+from imagemill.judging import opened_layers
+from imagemill.labels import labels
 from imagemill.oci import Descriptor, Layout
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find
 from imagemill.recorder import Real
 from imagemill.references import Places, open_reference
-from imagemill.render import labels
 from imagemill.workshop import Workshop
 
 _OURS = "io.imagemill.runtime"
@@ -127,6 +128,6 @@ def _loaded(
     name = f"imagemill/conform:{manifest.digest[7:19]}"
     runner.load({single.path: [name]})
     try:
-        yield container(runner, name, platform)
+        yield Contained(runner, name, platform)
     finally:
         runner.forget(name)

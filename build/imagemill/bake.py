@@ -22,9 +22,9 @@ from imagemill.contexts import Ready, link
 from imagemill.dockerfile import parse
 from imagemill.engine.placing import place
 from imagemill.errors import RenderError
+from imagemill.labels import labels
 from imagemill.oci import about
 from imagemill.plan import VARIANTS
-from imagemill.render import labels
 
 FILE = "docker-bake.json"
 _ARCHIVE = re.compile(r"^([a-z]+)-\$\{TARGETARCH\}\.tar /$")

@@ -12,7 +12,6 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from imagemill.errors import AssembleError, ImagemillError
@@ -108,6 +107,8 @@ def go_version() -> str:
         command = go_command()
     except AssembleError:
         return ""
+    from importlib.util import find_spec
+
     spec = find_spec("go")
     if spec is not None and spec.origin and Path(command).parent == Path(sys.executable).parent:
         return (Path(spec.origin).parent / "VERSION").read_text(encoding="utf-8").split()[0]
@@ -133,6 +134,8 @@ def go_command() -> str:
 @cache
 def version(library: str) -> str:
     """The version of an installed library, by the name that it is imported by; "" when it is not here."""
+    from importlib.util import find_spec
+
     spec = find_spec(library)
     if spec is None or not spec.origin:
         return ""

@@ -108,6 +108,11 @@ class Dist:
                 shutil.rmtree(folder)
 
     @property
+    def behaviours(self) -> Path:
+        """Where the tests of the images leave what functions do in them."""
+        return self.path / "behaviours.json"
+
+    @property
     def logs(self) -> Path:
         """Where the log of each image is."""
         return self.path / "logs"

@@ -9,10 +9,10 @@ from typing import Any
 from imagemill.aging import Effective
 from imagemill.builder import go_version
 from imagemill.dist import Artifact, Dist
-from imagemill.fingerprint import database_sets, differences
+from imagemill.fingerprint import differences
 from imagemill.layers import LayerStore
 from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, NpmPackage, Wheel
-from imagemill.plan import Image
+from imagemill.plan import Image, database_sets
 from imagemill.platforms import Platform, find
 from imagemill.render import Recipe, Rendered, Renderer
 

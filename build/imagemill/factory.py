@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +17,15 @@ from imagemill.crew import Crew
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.engine import Context, embedded
 from imagemill.errors import LockError
-from imagemill.fingerprint import compiler_sets, database_sets
+from imagemill.fingerprint import compiler_sets
 from imagemill.floor import BuildFailed, Floor, Result
 from imagemill.layers import Job, LayerStore, Order, craft, grown
 from imagemill.limits import MOST, Limits
 from imagemill.lock import Lock
 from imagemill.logbook import Logbook
 from imagemill.oci import Descriptor, Layout, write_index
-from imagemill.plan import Image
+from imagemill.paths import Paths
+from imagemill.plan import Image, database_sets
 from imagemill.platforms import Platform, find, native
 from imagemill.progress import Progress
 from imagemill.render import Recipe, Rendered, Renderer
@@ -37,29 +37,6 @@ from imagemill.tasks import FETCH, IMAGE, LAYER, Fetch, Tasks
 __all__ = ["BuildFailed", "Execute", "Factory", "Fetch", "Paths", "Result"]
 
 Execute = Callable[..., Descriptor]
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where a checkout keeps things."""
-
-    root: Path
-    state: Path  # .imagemill: cache, layers, refreshed locks
-
-    @property
-    def cache(self) -> Path:
-        """Downloads by hash."""
-        return self.state / "cache"
-
-    @property
-    def layers(self) -> Path:
-        """Finished layers by the hash of their inputs."""
-        return self.state / "layers"
-
-    @property
-    def recompressed(self) -> Path:
-        """The same layers in other compressions, by their diff ids."""
-        return self.state / "recompressed"
 
 
 class Factory:

@@ -18,7 +18,7 @@ import msgspec
 
 from imagemill import builder
 from imagemill.lock import Inputs, Lock
-from imagemill.plan import Image
+from imagemill.plan import Image, database_sets
 
 if TYPE_CHECKING:
     from imagemill.render import Recipe
@@ -143,14 +143,6 @@ class Fingerprints:
         below = len(f"{top}/")
         rows = {path[below:]: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in shipped}
         return hashed([rows, builder.go_version()])
-
-
-def database_sets(image: Image) -> tuple[str, ...]:
-    """The sets whose packages an image's dpkg database lists."""
-    base, runtime = image.base.name, image.runtime.name
-    if image.variant == "build":
-        return base, runtime, f"{base}/toolchain", f"{runtime}/build"
-    return base, runtime
 
 
 def compiler_sets(runtime: str) -> tuple[str, str]:

@@ -5,79 +5,54 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from imagemill import __version__, conform, layerfacts, lock
-from imagemill.conform import Completed, Finding, Layers, Subject, judge
-from imagemill.crew import Crew
-from imagemill.dist import Artifact, check_blobs
-from imagemill.engine import containers
-from imagemill.errors import LockError, SelectionError
-from imagemill.factory import Paths
-from imagemill.fingerprint import database_sets
+from msgspec import Struct, structs
+
+from imagemill import __version__, layerfacts
+from imagemill.conform import Finding, Layers, Subject, judge
+from imagemill.dist import Dist, check_blobs
+from imagemill.errors import SelectionError
+from imagemill.labels import labels
 from imagemill.oci import Layout
-from imagemill.plan import Image
+from imagemill.paths import Paths
+from imagemill.pinned import versions
+from imagemill.plan import Image, database_sets
 from imagemill.platforms import Platform, find
-from imagemill.recorder import Real
-from imagemill.render import labels
-from imagemill.reports import behaviours
-from imagemill.reports.summary import Judged, Report
+from imagemill.progress import Progress
+from imagemill.reports.summary import Behaviour, Judged, Report
 from imagemill.scratch import scratch
-from imagemill.verdicts import Verdicts
-from imagemill.workshop import Workshop, local_name
 
-_NOBODY = "54321:54321"  # a user and a group that no image knows
-_TEMPORARY = "/tmp"  # noqa: S108 - the container's
-
-
-@dataclass(frozen=True)
-class _Container:
-    """Runs commands in one image, for checks that want to see it at work."""
-
-    runner: containers.Runner
-    name: str
-    platform: Platform
-
-    def __call__(
-        self,
-        argv: Sequence[str],
-        *,
-        entrypoint: Sequence[str] | None,
-        env: Mapping[str, str],
-        task_dir: Path | None,
-        timeout: float,
-        hardened: bool,
-    ) -> Completed:
-        replaced, before = (entrypoint[0], list(entrypoint[1:])) if entrypoint else ("", [])
-        options: containers.Options = {
-            "args": [*before, *argv],
-            "entrypoint": replaced,
-            "env": env,
-            "mounts": [containers.Mount(task_dir, "/var/task")] if task_dir else [],
-            "platform": self.platform,
-            "network": "none",
-        }
-        if hardened:
-            options |= {"read_only": True, "tmpfs": [_TEMPORARY], "capabilities": "none", "user": _NOBODY}
-        done = self.runner.run(self.name, timeout=timeout, **options)
-        return Completed(done.stdout, done.stderr, done.code)
+if TYPE_CHECKING:  # most of these take long to import, and are not needed where nothing is run
+    from imagemill.contained import Contained
+    from imagemill.engine import containers
+    from imagemill.recorder import Real
+    from imagemill.verdicts import Verdicts
+    from imagemill.workshop import Workshop
 
 
-@dataclass(frozen=True)
-class _Case:
+class Bench(Struct, frozen=True):
+    """What judging needs of a workshop, which is one too: where things are, and who is told."""
+
+    paths: Paths
+    dist: Dist
+    progress: Progress
+
+
+class _Case(Struct, frozen=True):
     """An image to be judged, as a process of its own needs it."""
 
     layout: Path
     subject: Subject
-    container: _Container | None
+    container: Contained | None
 
 
 def examine(
-    workshop: Workshop,
+    workshop: Bench | Workshop,
     images: Sequence[Image],
     platforms: Sequence[str],
     runner: containers.Runner | None,
@@ -116,12 +91,16 @@ def examine(
                 keys[number] = verdicts.key(image, str(platform), about.digest, labels=labels(image), engine=name)
                 known = verdicts.read(keys[number])
             if known is None:
-                container = contained(workshop, engine, artifact, platform) if engine else None
+                container = None
+                if engine:
+                    from imagemill import contained
+
+                    container = contained.built(workshop.dist, engine, artifact, platform, workshop.progress)
                 held = subject(workshop, image, platform, _created(layout), now)
                 held = replace(held, against=real)
                 cases[number] = _Case(layout, held, container)
             found.append(known or [])
-            judged.append(replace(about, cached=known is not None))
+            judged.append(structs.replace(about, cached=known is not None))
     for number, findings in _findings(workshop, cases, jobs):
         found[number] = findings
         if verdicts is not None:
@@ -132,26 +111,31 @@ def examine(
         __version__,
         time,
         runner.name if runner else "",
-        behaviours.about(behaviours.read(workshop.dist.path / behaviours.FILE), judged),
+        _behaviours(workshop.dist, judged),
     )
 
 
-def subject(workshop: Workshop, image: Image, platform: Platform, created: int, now: int) -> Subject:
+def _behaviours(dist: Dist, judged: Sequence[Judged]) -> tuple[Behaviour, ...]:
+    """What the tests of the images have left of how functions behave in these."""
+    if not dist.behaviours.is_file():
+        return ()
+    from imagemill.reports import behaviours
+
+    return behaviours.about(behaviours.read(dist.behaviours), judged)
+
+
+def subject(workshop: Bench | Workshop, image: Image, platform: Platform, created: int, now: int) -> Subject:
     """What an image that imagemill made is held against; `created` (seconds since 1970) is when it says it was made."""
+    lock = workshop.paths.root / "runtimes" / "lock" / f"{image.base.name}.json"
     return Subject(
         image,
         platform,
         labels=labels(image),
         epoch=created,
         examples=workshop.paths.root / "examples",
-        packages=_locked(workshop, image, platform),
+        packages=versions(lock, database_sets(image), platform.arch),
         now=now,
     )
-
-
-def container(runner: containers.Runner, name: str, platform: Platform) -> conform.Runner:
-    """Runs commands in the image that an engine has under this name."""
-    return _Container(runner, name, platform)
 
 
 @contextmanager
@@ -165,17 +149,7 @@ def _facts(paths: Paths) -> Path:
     return layerfacts.folder(paths.cache)
 
 
-def _locked(workshop: Workshop, image: Image, platform: Platform) -> Mapping[str, str] | None:
-    """The packages that the lock has for an image; None where there is no lock, or it lacks the image."""
-    try:
-        pins = lock.read(lock.path_of(workshop.paths.root, image.base.name))
-        sets = [pins.inputs(name, platform.arch) for name in database_sets(image)]
-    except LockError:
-        return None
-    return {one.name: one.version for inputs in sets for one in inputs.debian}
-
-
-def _findings(workshop: Workshop, cases: Mapping[int, _Case], jobs: int) -> Iterator[tuple[int, list[Finding]]]:
+def _findings(workshop: Bench | Workshop, cases: Mapping[int, _Case], jobs: int) -> Iterator[tuple[int, list[Finding]]]:
     """Judge images in processes of their own, since half of the work is Python; one alone is judged in this one."""
     jobs = min(jobs, len(cases))
     if jobs <= 1:
@@ -184,6 +158,10 @@ def _findings(workshop: Workshop, cases: Mapping[int, _Case], jobs: int) -> Iter
                 workshop.progress.step(f"judging {_named(case)}")
                 yield number, judge(case.layout, case.subject, layers=layers, runner=case.container)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
+    from imagemill.crew import Crew
+
     with scratch(workshop.paths.state) as folder, Crew(jobs, _judge) as crew, ThreadPoolExecutor(jobs) as pool:
 
         def ask(case: _Case) -> list[Finding]:
@@ -217,12 +195,6 @@ def _judged(layout: Path, image: str, platform: str) -> Judged:
     check_blobs(opened, entry.digest, verify=False)  # what is kept of its bytes must not hide that they have gone
     layers = opened.read_json(entry.digest)["layers"]
     return Judged(image, platform, entry.digest, sum(layer["size"] for layer in layers), len(layers))
-
-
-def contained(workshop: Workshop, runner: containers.Runner, artifact: Artifact, platform: Platform) -> _Container:
-    """Have a built image in the engine, for checks that run it."""
-    workshop.load(runner, [artifact], platform)
-    return _Container(runner, local_name(artifact.tags[-1], platform), platform)
 
 
 def _created(layout: Path) -> int:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from imagemill import strictyaml
+from imagemill.catalog import SUFFIX, Catalog
 from imagemill.errors import ManifestError
 from imagemill.manifest import Base, Runtime
 
+__all__ = ["Catalog", "check_file", "load"]
+
 _T = TypeVar("_T", Base, Runtime)
-SUFFIX = ".yaml"
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """Everything in `runtimes/`, by name, in a fixed order."""
-
-    bases: Mapping[str, Base]
-    runtimes: Mapping[str, Runtime]
 
 
 def load(root: Path) -> Catalog:

@@ -6,11 +6,13 @@ import datetime
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from imagemill.errors import SelectionError
-from imagemill.load import Catalog
 from imagemill.manifest import Base, Offer, Runtime, Variant
+
+if TYPE_CHECKING:
+    from imagemill.catalog import Catalog
 
 VariantName = Literal["run", "build", "serve"]
 VARIANTS: tuple[VariantName, ...] = ("run", "build", "serve")
@@ -133,6 +135,14 @@ def select(images: Sequence[Image], wanted: Iterable[str]) -> list[Image]:
 def current(images: Iterable[Image], today: datetime.date) -> list[Image]:
     """The default set: images of runtimes that AWS has not deprecated by `today`."""
     return [i for i in images if i.runtime.deprecated is None or i.runtime.deprecated > today]
+
+
+def database_sets(image: Image) -> tuple[str, ...]:
+    """The sets whose packages an image's dpkg database lists."""
+    base, runtime = image.base.name, image.runtime.name
+    if image.variant == "build":
+        return base, runtime, f"{base}/toolchain", f"{runtime}/build"
+    return base, runtime
 
 
 def _matches(image: Image, word: str) -> bool:

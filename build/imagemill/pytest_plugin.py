@@ -253,8 +253,8 @@ class _Source:
 
     def _runner(self, opened: _Opened) -> Any:
         """What runs an image that was built here; None where nothing does."""
+        from imagemill import contained
         from imagemill.engine import containers
-        from imagemill.judging import contained
 
         if not opened.built or self._config.getoption("--imagemill-no-run"):
             return None
@@ -262,7 +262,7 @@ class _Source:
         artifact = self._workshop.dist.read()[opened.image.name]
         if engine is None or engine.obstacle(opened.platform):
             return None
-        return contained(self._workshop, engine, artifact, opened.platform)
+        return contained.built(self._workshop.dist, engine, artifact, opened.platform, self._workshop.progress)
 
     def _checkout(self) -> Path:
         given = self._config.getoption("--imagemill-root")

@@ -12,14 +12,12 @@ import mmap
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from imagemill.assemble.compression import plain
 from imagemill.errors import LayoutError
 from imagemill.filetree import Entry, Slice
 from imagemill.layerfacts import Kept, LayerFacts, examine
@@ -79,8 +77,7 @@ class Layers:
             if found is not None:
                 self._facts[digest] = found
                 del new[digest]
-        with ThreadPoolExecutor(max_workers=2) as pool:  # decompression and hashing let go of the interpreter
-            diff_ids = list(pool.map(self._diff_id, new.values()))
+        diff_ids = self._diff_ids(list(new.values())) if new else []
         for (digest, path), diff_id in zip(new.items(), diff_ids, strict=True):
             self._facts[digest] = examine(self._maps[path], path, diff_id)
             if self._kept:
@@ -90,8 +87,11 @@ class Layers:
                 self._maps.drop(path)
         return [self._facts[digest] for digest, _ in blobs]
 
-    def _diff_id(self, path: Path) -> str:
-        return _sha256(self._maps[path])
+    def _diff_ids(self, paths: Sequence[Path]) -> list[str]:
+        from concurrent.futures import ThreadPoolExecutor  # for layers that nobody has looked at yet
+
+        with ThreadPoolExecutor(max_workers=2) as pool:  # decompression and hashing let go of the interpreter
+            return list(pool.map(lambda path: _sha256(self._maps[path]), paths))
 
 
 @contextmanager
@@ -214,6 +214,8 @@ def decompress(source: BinaryIO, sink: BinaryIO, name: Path) -> str:
     Zeros are not written but left out, so that nothing large on disk comes from little. Raises LayoutError for more
     than MAX_LAYER, and for what grows as no files do.
     """
+    from imagemill.assemble.compression import plain
+
     hashing = _Hashing(source)
     written = 0
     for piece in plain(hashing, name):

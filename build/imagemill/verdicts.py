@@ -10,10 +10,12 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from imagemill.conform.finding import Finding
 from imagemill.fingerprint import hashed
@@ -57,7 +59,7 @@ class Verdicts:
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
         staging = file.with_suffix(f".{os.getpid()}")
-        staging.write_text(json.dumps([asdict(finding) for finding in findings]), encoding="ascii")
+        staging.write_text(json.dumps(msgspec.to_builtins(findings)), encoding="ascii")
         staging.replace(file)
         for day in self.folder.iterdir():
             if day.name != self._day:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from imagemill.aging import Aging, Effective
 from imagemill.assemble.compression import GZIP, Compression
@@ -14,24 +13,24 @@ from imagemill.cache import Cache
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import embedded
 from imagemill.engine.children import Children
-from imagemill.engine.containers import Runner, identities
+from imagemill.engine.containers import Runner
 from imagemill.errors import EngineError
 from imagemill.factory import BuildFailed, Execute, Factory, Paths, Result
 from imagemill.limits import Limits
 from imagemill.limits import read as machine
 from imagemill.load import Catalog
+from imagemill.loading import REPOSITORY, load, local_name
 from imagemill.lock import DebianPackage, Item, Lock
 from imagemill.mirrors import Mirrors
 from imagemill.occupancy import occupied
 from imagemill.oci import REVISION, note
 from imagemill.plan import Image
-from imagemill.platforms import Platform, native
+from imagemill.platforms import Platform
 from imagemill.progress import Progress
 from imagemill.room import room
 from imagemill.shard import Shard, split
 
-REPOSITORY = "imagemill/lambda"
-"""The name that images have in a local engine, before the colon."""
+__all__ = ["REPOSITORY", "Workshop", "executor", "local_name"]
 
 
 @dataclass(frozen=True)
@@ -138,26 +137,7 @@ class Workshop:
 
     def load(self, runner: Runner, artifacts: Sequence[Artifact], platform: Platform | None = None) -> list[str]:
         """Have these artifacts in the local engine. Returns the names that were not there before."""
-        platform = platform or native()
-        wanted = {}
-        for artifact in artifacts:
-            if str(platform) in artifact.platforms:
-                layout = self.dist.layout(artifact.name, platform.arch)
-                known = identities(layout)
-                for tag in artifact.tags:
-                    for name in {local_name(tag, platform), f"{REPOSITORY}:{tag}-{platform.arch}"}:
-                        wanted[name] = (layout, known)
-        there = runner.has({name: digests for name, (_, digests) in wanted.items()})
-        by_layout: dict[Path, list[str]] = {}
-        for name, (layout, _) in wanted.items():
-            if name not in there:
-                by_layout.setdefault(layout, []).append(name)
-        if by_layout:
-            names = ", ".join(names[-1] for names in by_layout.values())
-            self.progress.step(f"loading {names} into {runner.name}")
-            runner.load(by_layout)
-            runner.tidy()
-        return sorted(name for names in by_layout.values() for name in names)
+        return load(self.dist, runner, artifacts, self.progress, platform)
 
     def _fetch(self, lock: Lock, items: Sequence[Item]) -> None:
         from imagemill.fetch import Fetcher  # urllib3 takes a while to import, and often nothing is to be fetched
@@ -228,9 +208,3 @@ def executor(engine: str, environ: Mapping[str, str], children: Children) -> Exe
 
         return children.awaited(partial(buildah.build, run=children.call))
     raise EngineError(f"there is no engine {engine!r}", "use embedded, docker or buildah")
-
-
-def local_name(tag: str, platform: Platform) -> str:
-    """What an image is called in a local engine: the plain tag is this machine's own architecture."""
-    suffix = "" if platform == native() else f"-{platform.arch}"
-    return f"{REPOSITORY}:{tag}{suffix}"

@@ -27,12 +27,12 @@ from imagemill.conform import STATIC, Layers, Subject, conform, facts, open_layo
 from imagemill.conform.facts import PathFact
 from imagemill.dist import Dist
 from imagemill.factory import Paths
+from imagemill.labels import labels
 from imagemill.load import load
 from imagemill.mirrors import Mirrors
 from imagemill.plan import Image, plan, select
 from imagemill.platforms import PLATFORMS, Platform
 from imagemill.progress import Silent
-from imagemill.render import labels
 from imagemill.workshop import Workshop
 
 ROOT = Path(__file__).parents[2]

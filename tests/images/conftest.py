@@ -82,7 +82,7 @@ def behaved(artifacts: dict[str, Artifact]) -> Iterator[Behaved]:
         found.append(Behaviour(image.runtime.name, image.name, platform, digest, case, status, reason[:2000]))
 
     yield note
-    behaviours.write(ROOT / "dist" / behaviours.FILE, found)
+    behaviours.write(Dist(ROOT / "dist").behaviours, found)
 
 
 @pytest.fixture(scope="session")

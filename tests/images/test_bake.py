@@ -20,11 +20,12 @@ from imagemill.engine import Context, embedded
 from imagemill.engine.embedded.lineage import steps
 from imagemill.engine.settling import settle
 from imagemill.filetree import Entry
+from imagemill.labels import labels
 from imagemill.load import load
 from imagemill.oci import Blob, Descriptor, Layout
 from imagemill.plan import plan, select
 from imagemill.platforms import PLATFORMS, find, native
-from imagemill.render import Renderer, labels
+from imagemill.render import Renderer
 
 pytestmark = pytest.mark.engine
 

@@ -11,10 +11,9 @@ from conform_images import ROOT, good_config, good_tree, write_layout
 
 from imagemill import lock
 from imagemill.filetree import Tree
-from imagemill.fingerprint import database_sets
-from imagemill.plan import Image
+from imagemill.labels import labels
+from imagemill.plan import Image, database_sets
 from imagemill.platforms import Platform
-from imagemill.render import labels
 
 _PARAGRAPH = "Package: {0.name}\nStatus: install ok installed\nArchitecture: {0.architecture}\nVersion: {0.version}\n\n"
 

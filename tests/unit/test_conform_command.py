@@ -75,12 +75,12 @@ def test_a_function_that_misbehaves_in_these_images_fails_them(tmp_path: Path) -
     dist = built(tmp_path)
     digest = dist.read()[NAME].platforms["linux/amd64"].digest
     row = Behaviour("python3.13", NAME, "linux/amd64", digest, "slow", "fail", "it never ended")
-    behaviours.write(dist.path / behaviours.FILE, [row])
+    behaviours.write(dist.behaviours, [row])
     done = conform(dist)
     assert done.exit_code == 1
     assert "it never ended" in done.stderr
     old = Behaviour("python3.13", NAME, "linux/amd64", "sha256:1", "slow", "fail", "it never ended")
-    behaviours.write(dist.path / behaviours.FILE, [old])
+    behaviours.write(dist.behaviours, [old])
     assert conform(dist).exit_code == 0, "that was another image"
 
 

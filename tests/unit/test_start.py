@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_conform_command import NAME, built
 
 from imagemill.cli import PLACES, main
 
@@ -43,6 +44,34 @@ def test_what_is_known_already_is_said_without_the_factory(command: tuple[str, .
         f"imagemill.cli.{PLACES[command[0]]}",
     }
     assert len(list((tmp_path / "plans").iterdir())) == 1
+
+
+def test_the_static_checks_of_an_image_import_no_more_than_they_need(tmp_path: Path) -> None:
+    """What reads, judges and shows; and the second time nothing that reads YAML."""
+    dist = built(tmp_path)
+    command = ("conform", "--no-run", "--no-cache", "--dist", str(dist.path), "--platform", "linux/amd64", NAME)
+    first, again = (imported(tmp_path / "state", *command) for _ in range(2))
+    assert "yaml" in first and "imagemill.load" in first, "the first time"
+    assert again & HEAVY == {"msgspec", "shutil"}
+    needless = {
+        "catalog",
+        "workshop",
+        "factory",
+        "lock",
+        "render",
+        "engine",
+        "crew",
+        "verdicts",
+        "recorder",
+        "mirrors",
+        "load",
+    }
+    assert {name.split(".")[1] for name in again if name.startswith("imagemill.")} & needless == {"catalog"}
+    assert {name for name in again if name.startswith("imagemill.reports.")} == {
+        "imagemill.reports.summary",
+        "imagemill.reports.table",
+    }
+    assert len(list((tmp_path / "state" / "parsed").iterdir())) == 4
 
 
 def test_every_command_is_where_the_table_says() -> None:

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 from conform_images import IMAGES, ROOT
+from msgspec import structs
 
 from imagemill.conform import Finding
 from imagemill.plan import Image
 from imagemill.verdicts import Verdicts
 
 PASS = Finding("a", "linux/amd64", "x.y", "pass", "so", "so \udce9", "s")
-SKIP = replace(PASS, status="skip")
-FAIL = replace(PASS, status="fail")
+SKIP = structs.replace(PASS, status="skip")
+FAIL = structs.replace(PASS, status="fail")
 DAY = 86_400
 IMAGE = IMAGES["python3.13-debian"]
 

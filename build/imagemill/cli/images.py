@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
 from imagemill.cli.reports import Wanted, report_option, write
 from imagemill.cli.shared import (
+    PARSED,
     catalog_of,
     checkout,
     images_argument,
@@ -23,6 +26,11 @@ from imagemill.cli.shared import (
     state_of,
     workshop_of,
 )
+
+if TYPE_CHECKING:
+    from imagemill.engine.containers import Runner
+    from imagemill.recorder import Real
+    from imagemill.verdicts import Verdicts
 
 
 @click.command()
@@ -89,40 +97,59 @@ def conform(
     A table goes to stderr. What the tests of the images have left in dist of how functions behave in these very images
     (behaviours.json) becomes part of the report.
     """
-    from imagemill import judging, limits, recorder, reports
+    gc.disable()  # of a hundred thousand entries of layers none is garbage, and looking takes as long as the checks
+    from imagemill import judging, limits, reports
     from imagemill.builder import source_date_epoch
     from imagemill.cli.references import appraised, parted
-    from imagemill.engine import containers
+    from imagemill.conform import facts
+    from imagemill.dist import Dist
+    from imagemill.paths import Paths
     from imagemill.progress import progress
-    from imagemill.verdicts import Verdicts
 
     top = checkout(root)
     catalog = catalog_of(top)
-    real = recorder.load(against) if against else None
+    facts.keep(state_of(top) / PARSED)
+    real = _record(against) if against else None
     with progress() as said:
         epoch, now = source_date_epoch(os.environ), int(time.time())
-        runner = None if no_run else containers.find(dict(os.environ))  # a plain one goes to other processes
-        workshop = workshop_of(top, dist, said)
+        runner = None if no_run else _runner()
         planned, others = parted(catalog, images)
         found = judging.examine(
-            workshop,
+            judging.Bench(Paths(top, state_of(top)), Dist((dist or top / "dist").absolute()), said),
             images_named(catalog, planned, which) if planned or not others else [],
             platform_names(platforms),
             runner,
             time=now if epoch is None else epoch,
             now=now,
-            verdicts=None
-            if no_cache or real
-            else Verdicts(state_of(top) / "conform", Path(judging.__file__).parent, top, now),
+            verdicts=None if no_cache or real else _verdicts(top, now),
             jobs=limits.read().jobs(jobs or 0),
             real=real,
         )
+        workshop = workshop_of(top, dist, said) if others else None
         for one in appraised(others, catalog, chosen, platform_names(platforms), workshop, runner, real):
             judged = reports.Judged(one.name, one.platform, one.digest, one.size, one.layers)
-            found = replace(found, findings=(*found.findings, *one.findings), images=(*found.images, judged))
+            found = structs.replace(found, findings=(*found.findings, *one.findings), images=(*found.images, judged))
     write(found, wanted)
-    reports.print_table(found)
+    reports.print_table(found, colour=False if os.environ.get("NO_COLOR") else None)
     sys.exit(reports.exit_code(found))
+
+
+def _record(path: Path) -> Real:
+    from imagemill import recorder
+
+    return recorder.load(path)
+
+
+def _runner() -> Runner | None:
+    from imagemill.engine import containers
+
+    return containers.find(dict(os.environ))  # a plain one goes to other processes
+
+
+def _verdicts(root: Path, now: int) -> Verdicts:
+    from imagemill.verdicts import Verdicts
+
+    return Verdicts(state_of(root) / "conform", Path(__file__).parents[1], root, now)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

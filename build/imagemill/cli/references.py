@@ -40,7 +40,7 @@ def appraised(
     catalog: Catalog,
     chosen: str,
     platforms: Sequence[str],
-    workshop: Workshop,
+    workshop: Workshop | None,
     runner: Runner | None,
     real: Real | None,
 ) -> list[Appraised]:
@@ -48,7 +48,7 @@ def appraised(
 
     The local engine is looked in even where nothing is run.
     """
-    if not words:
+    if not words or workshop is None:
         return []
     from imagemill.appraise import Terms, appraise
     from imagemill.cache import Cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,4 +62,4 @@ def report(files: Sequence[Path], wanted: Sequence[Wanted]) -> None:
     found = reports.joined([reports.read(file) for file in files])
     write(found, wanted)
     if not wanted:
-        reports.print_table(found, stderr=False)
+        reports.print_table(found, stderr=False, colour=False if os.environ.get("NO_COLOR") else None)

@@ -17,10 +17,13 @@ import click
 from imagemill.errors import CheckoutError
 
 if TYPE_CHECKING:
-    from imagemill.load import Catalog
+    from imagemill.catalog import Catalog
     from imagemill.plan import Image
     from imagemill.snapshot import Snapshot
     from imagemill.workshop import Workshop
+
+PARSED = "parsed"
+"""Where manifests and facts are kept as what they became, below the state directory."""
 
 images_argument = click.argument("images", nargs=-1, metavar="[IMAGE]...")
 set_option = click.option(
@@ -44,9 +47,10 @@ def checkout(given: Path | None) -> Path:
 
 
 def catalog_of(root: Path) -> Catalog:
-    from imagemill.load import load
+    """All manifests of the checkout, as they were last read where nothing has changed since."""
+    from imagemill import catalog
 
-    return load(root)
+    return catalog.current(root, state_of(root) / PARSED)
 
 
 def images_named(catalog: Catalog, words: Sequence[str], which: str) -> list[Image]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from imagemill.conform import (
     accepted,
-    against,
     configuration,
     content,
     environment,
@@ -117,7 +116,7 @@ __all__ = [
 def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Hold `view` against `subject`: the findings of all checks, in their order, accepted differences among them."""
     found: list[Finding] = []
-    for check in (*checks, *((against.record,) if subject.against else ())):
+    for check in (*checks, *_further(subject)):
         if subject.foreign and check in OURS:
             name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}".replace("_", "-")
             found.append(
@@ -126,6 +125,14 @@ def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> l
         else:
             found += check(view, subject)
     return accepted.apply(found, subject)
+
+
+def _further(subject: Subject) -> Iterator[Check]:
+    """Checks against what was given for this image."""
+    if subject.against:
+        from imagemill.conform import against
+
+        yield against.record
 
 
 def judge(layout: Path, subject: Subject, *, layers: Layers, runner: Runner | None = None) -> list[Finding]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagemill.conform.finding import Finding, Subject
 from imagemill.manifest import Accepted

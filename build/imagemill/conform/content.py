@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from imagemill import leaks
 from imagemill.conform import facts
-from imagemill.conform.facts import Matcher
 from imagemill.conform.finding import Finding, Problem, Subject, verdict
 from imagemill.conform.system import ids
 from imagemill.conform.view import View
@@ -23,7 +22,7 @@ def secrets(view: View, subject: Subject) -> Iterator[Finding]:
 
     What a later layer hides can still be read by who has the image.
     """
-    published = Matcher(facts.about(subject.image, facts.filesystem().published))
+    published = facts.matcher(facts.about(subject.image, facts.filesystem().published))
     sources = {leak.id: leak.source for leak in leaks.LEAKS}
     problems = [
         Problem(
@@ -72,7 +71,7 @@ def bytecode(view: View, subject: Subject) -> Iterator[Finding]:
 def readable(view: View, subject: Subject) -> Iterator[Finding]:
     """What functions run from can be read by every user: Lambda runs them as one that owns nothing."""
     concerned = facts.about(subject.image, facts.filesystem().readable)
-    places, sources = Matcher(concerned), ", ".join(fact.source for fact in concerned)
+    places, sources = facts.matcher(concerned), ", ".join(fact.source for fact in concerned)
     problems, count = [], 0
     for key, entry in view.walk():
         if entry.kind not in ("file", "dir") or not places(f"/{key}"):

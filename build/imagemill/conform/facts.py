@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import importlib.resources
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
-import yaml
 from msgspec import Struct
 
+from imagemill.kept import kept
 from imagemill.plan import VARIANTS, Image, VariantName
 
 _T = TypeVar("_T")
@@ -88,15 +88,20 @@ class LimitFact(Fact, frozen=True, kw_only=True):
     most: int
 
 
-class Matcher:
-    """Whether an absolute path matches a glob of any of some facts."""
+def matcher(facts: Iterable[GlobsFact]) -> Callable[[str], object]:
+    """What gives something true for an absolute path that matches a glob of any of some facts."""
+    return _compiled(tuple(glob for fact in facts for glob in fact.globs))
 
-    def __init__(self, facts: Iterable[GlobsFact]) -> None:
-        globs = "|".join(fnmatch.translate(glob) for fact in facts for glob in fact.globs)
-        self._match = re.compile(globs or r"(?!)").match
 
-    def __call__(self, path: str) -> bool:
-        return self._match(path) is not None
+@functools.cache
+def _compiled(globs: tuple[str, ...]) -> Callable[[str], object]:
+    """Most globs are a folder and all that is in it: for these no pattern is needed, and all paths are asked about."""
+    folders = tuple(glob[:-1] for glob in globs if glob.endswith("/*") and not re.search(r"[*?[]", glob[:-1]))
+    others = [fnmatch.translate(glob) for glob in globs if glob[:-1] not in folders]
+    if not others:
+        return lambda path: path.startswith(folders)
+    match = re.compile("|".join(others)).match
+    return lambda path: path.startswith(folders) or match(path)
 
 
 class PatternFact(Fact, frozen=True, kw_only=True):
@@ -174,7 +179,23 @@ def invoke() -> InvokeFacts:
     return _read("invoke.yaml", InvokeFacts)
 
 
+def keep(folder: Path) -> None:
+    """Have facts kept in `folder` as what they became: reading their YAML takes as long as all checks of an image."""
+    _folders[:] = [folder]
+
+
+_folders: list[Path] = []
+
+
 def _read(name: str, kind: type[_T]) -> _T:
-    text = (importlib.resources.files("imagemill") / "facts" / name).read_text(encoding="utf-8")
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is 8 times as fast
-    return msgspec.convert(yaml.load(text, loader), kind)  # noqa: S506 - a SafeLoader
+    path = Path(__file__).parents[1] / "facts" / name
+
+    def parse() -> _T:
+        import yaml
+
+        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is 8 times as fast
+        return msgspec.convert(yaml.load(path.read_bytes(), loader), kind)  # noqa: S506 - a SafeLoader
+
+    for folder in _folders:
+        return kept(folder, path.stem, (path, Path(__file__)), kind, parse)
+    return parse()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from imagemill.conform import facts
-from imagemill.conform.facts import Matcher
 from imagemill.conform.finding import Finding, Problem, Subject, verdict
 from imagemill.conform.view import View
 from imagemill.filetree import Entry
@@ -59,7 +58,7 @@ def world_writable(view: View, subject: Subject) -> Iterator[Finding]:
 
 def links(view: View, subject: Subject) -> Iterator[Finding]:
     """Every link leads somewhere, and does not climb above the root on its way."""
-    fine = Matcher(facts.about(subject.image, facts.filesystem().links))
+    fine = facts.matcher(facts.about(subject.image, facts.filesystem().links))
     problems, count = [], 0
     for key, entry in view.walk():
         if entry.kind == "hardlink":
@@ -111,13 +110,13 @@ def devices(view: View, subject: Subject) -> Iterator[Finding]:
 def leftovers(view: View, subject: Subject) -> Iterator[Finding]:
     """No caches, logs, temporary files, or traces of the machine that built the image."""
     concerned = facts.about(subject.image, facts.filesystem().leftovers)
-    left = Matcher(concerned)
+    left = facts.matcher(concerned)
     problems = [
         Problem(f"nothing at /{key}", f"/{key}: {entry.size} bytes", fact.source, "leave it out of the layer")
         for key, entry in view.walk()
         if entry.kind == "file" and left(f"/{key}") and entry.size
         for fact in concerned
-        if Matcher([fact])(f"/{key}")
+        if facts.matcher([fact])(f"/{key}")
     ]
     return verdict(
         subject,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from imagemill.plan import Image
-from imagemill.platforms import Platform
-from imagemill.recorder import Real
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from imagemill.plan import Image
+    from imagemill.platforms import Platform
+    from imagemill.recorder import Real
 
 MOST = 50
 """Problems of one check that are told one by one."""
@@ -17,8 +20,7 @@ MOST = 50
 Status = Literal["pass", "fail", "skip", "info"]
 
 
-@dataclass(frozen=True, order=True)
-class Finding:
+class Finding(Struct, frozen=True, order=True):
     """One result of one check on one image.
 
     `source` is what the expectation rests on: a manifest's file and key, or a fact with where it was seen.
@@ -73,8 +75,7 @@ class Subject:
         return f"runtimes/{self.image.runtime.name}.yaml"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong: what should be, what is, why it should, and what to do."""
 
     expected: str

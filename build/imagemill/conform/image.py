@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from imagemill.errors import LayoutError
 from imagemill.oci import CONFIG, INDEX, LAYER_GZIP, LAYER_ZSTD, MANIFEST, Layout
@@ -39,8 +40,7 @@ _LARGEST = 16 << 20  # bytes of a manifest or configuration; registries take 4 M
 _REMEDY = "it is damaged, or no image: get it again from where it came"
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """A blob as a manifest names it; `size` is what the manifest says."""
 
     media_type: str
@@ -48,8 +48,7 @@ class Part:
     size: int
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """One image for one platform, as it is stored. `settings` is its configuration file."""
 
     digest: str

@@ -8,13 +8,15 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from imagemill import recorder
 from imagemill.conform import facts, session
 from imagemill.conform.finding import Finding, Problem, Subject, inapplicable, skipped, verdict
 from imagemill.conform.view import View
 from imagemill.errors import RecordError
-from imagemill.recorder import Record
+
+if TYPE_CHECKING:
+    from imagemill.recorder import Record
 
 SHELL = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 """Variables that a shell adds."""
@@ -25,7 +27,7 @@ _RECORDER = "a function that records what it sees (imagemill record)"
 _READ = "run the image by hand with the function of `imagemill record zip provided`"
 _NONE = "(not set)"
 
-_Judge = Callable[[Record], Iterator[Problem]]
+_Judge = Callable[["Record"], Iterator[Problem]]
 
 
 def answers(view: View, subject: Subject) -> Iterator[Finding]:
@@ -192,6 +194,8 @@ def _ended(output: session.Output) -> str:
 
 
 def _record(view: View, subject: Subject, *, hardened: bool = False) -> Record | None:
+    from imagemill import recorder
+
     said: Mapping[str, session.Output] = session.held(view, subject, hardened=hardened)
     for contract in (session.SINGLE, session.EMULATOR):
         found = _RECORD.search(said[contract].text) if contract in said else None

@@ -228,5 +228,5 @@ def _executable(view: View, path: str) -> bool:
 
 def _programs(view: View, subject: Subject) -> Iterator[tuple[str, Elf]]:
     """Key and headers of each ELF file but those that are foreign on purpose."""
-    foreign = facts.Matcher(facts.about(subject.image, facts.filesystem().foreign))
+    foreign = facts.matcher(facts.about(subject.image, facts.filesystem().foreign))
     return ((key, program) for key, program in view.programs() if not foreign(f"/{key}"))

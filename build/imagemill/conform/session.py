@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
-from imagemill import recorder
+from msgspec import Struct
+
 from imagemill.conform.finding import Subject
 from imagemill.conform.view import Completed, View
 from imagemill.errors import EngineError
@@ -20,6 +21,7 @@ TIMEOUT = 240.0  # seconds; what takes one natively takes tens under emulation
 NO_RUNNER = "nothing here runs this image"
 SET_UP = "have docker or podman, and for another architecture qemu-user"
 
+_RECORDER = Path(__file__).parents[1] / "recorder"  # the functions of `imagemill record`
 _MARK = "@@imagemill"
 _EMULATOR = "/usr/local/bin/aws-lambda-rie"
 _BOOTSTRAP = "/var/task/bootstrap"
@@ -41,8 +43,7 @@ wait $server; echo; echo "ended with $?"
 CONTRACTS = SINGLE, STAY_OPEN, EMULATOR = "single shot", "stay-open", "emulator"
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(Struct, frozen=True):
     """What a step printed, and how it ended: an exit code, or why there is none."""
 
     code: str
@@ -82,9 +83,7 @@ def _contracts(view: View, subject: Subject) -> dict[str, str]:
 def _outputs(view: View, steps: Mapping[str, str], *, hardened: bool) -> dict[str, Output]:
     script = "".join(f"( {step}\n) </dev/null 2>&1; printf '\\n{_MARK} %s\\n' \"$?\"\n" for step in steps.values())
     try:
-        done = view.run(
-            ["-c", script], entrypoint=["/bin/sh"], task_dir=recorder.folder(), timeout=TIMEOUT, hardened=hardened
-        )
+        done = view.run(["-c", script], entrypoint=["/bin/sh"], task_dir=_RECORDER, timeout=TIMEOUT, hardened=hardened)
     except EngineError as error:
         done = Completed(b"", str(error).encode(), 125)  # docker's and podman's code for it
     text = done.stdout.decode("utf-8", "replace")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from imagemill.conform.image import Manifest, images
 from imagemill.elf import Elf
@@ -32,8 +33,7 @@ _TYPES: Mapping[str, type] = {
 }
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """What a command in a container left behind."""
 
     stdout: bytes
@@ -64,8 +64,7 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Struct, frozen=True):
     """The configuration of an image."""
 
     os: str

@@ -8,12 +8,8 @@ AWS alike.
 from __future__ import annotations
 
 import base64
-import importlib.resources
-import io
 import json
 import re
-import stat
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -153,6 +149,10 @@ def load(path: Path) -> Real:
 
 def function(family: str) -> bytes:
     """The recording function of a family of runtimes, as the zip that AWS Lambda takes; the same bytes each time."""
+    import io
+    import stat
+    import zipfile
+
     files, _ = FUNCTIONS[family]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -161,10 +161,10 @@ def function(family: str) -> bytes:
             info.create_system = 3  # Unix, so that the mode counts
             info.external_attr = (stat.S_IFREG | 0o755) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, (importlib.resources.files(__name__) / ours).read_bytes())
+            archive.writestr(info, (folder() / ours).read_bytes())
     return buffer.getvalue()
 
 
 def folder() -> Path:
     """Where the functions are, for containers that have it at /var/task."""
-    return Path(str(importlib.resources.files(__name__)))
+    return Path(__file__).parent

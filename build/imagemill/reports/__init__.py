@@ -1,7 +1,7 @@
 """Reports of conformance: one summary, written as what each reader wants.
 
 A table for people, JSON for programs, JUnit XML for CI systems, Markdown for the page of a CI run, and one HTML page
-that needs nothing but itself.
+that needs nothing but itself. What writes each is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rich.console import Console
+import click
 
 from imagemill.reports import table
-from imagemill.reports.html import to_html
-from imagemill.reports.junit import to_junit
-from imagemill.reports.markdown import to_markdown
 from imagemill.reports.summary import Behaviour, Judged, Report, exit_code, joined, read, to_json
 
 __all__ = [
@@ -37,10 +34,28 @@ __all__ = [
 
 def to_text(report: Report) -> str:
     """The table as plain text, lines as long as they are."""
-    console = Console(width=1000, no_color=True, force_terminal=False, record=False)
-    with console.capture() as captured:
-        table.show(report, console)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    return click.unstyle("".join(f"{line}\n" for line in table.to_lines(report)))
+
+
+def to_junit(report: Report) -> str:
+    """The report as JUnit XML."""
+    from imagemill.reports import junit
+
+    return junit.to_junit(report)
+
+
+def to_markdown(report: Report) -> str:
+    """The report as Markdown."""
+    from imagemill.reports import markdown
+
+    return markdown.to_markdown(report)
+
+
+def to_html(report: Report) -> str:
+    """The report as one HTML page."""
+    from imagemill.reports import html
+
+    return html.to_html(report)
 
 
 FORMATS: Mapping[str, Callable[[Report], str]] = {
@@ -53,9 +68,9 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {
 """What a report can be written as."""
 
 
-def print_table(report: Report, *, stderr: bool = True) -> None:
-    """The table for people, with colours where it goes to a terminal."""
-    table.show(report, Console(stderr=stderr))
+def print_table(report: Report, *, stderr: bool = True, colour: bool | None = None) -> None:
+    """The table for people; in colours where it goes to a terminal, unless `colour` says otherwise."""
+    click.echo("\n".join(table.to_lines(report)), err=stderr, color=colour)
 
 
 def write(report: Report, name: str, path: Path) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct
 
 from imagemill.errors import LayoutError
 from imagemill.reports.summary import Behaviour, Judged, Outcome, printable
 
 FORMAT = 1
-FILE = "behaviours.json"
-"""The name of the file, in dist."""
 
 MARKS: Mapping[Outcome, str] = {"fail": "✗", "inapplicable": "–", "pass": "✓"}
 _REMEDY = "remove it, and run the tests of the images again"
@@ -46,8 +47,7 @@ class Matrix:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(Struct, frozen=True):
     format: int
     behaviours: tuple[Behaviour, ...]
 
@@ -79,7 +79,7 @@ def write(path: Path, behaviours: Iterable[Behaviour]) -> None:
             key: old for key, old in kept.items() if key[:2] != (row.image, row.platform) or old.digest == row.digest
         }
         kept[row.image, row.platform, row.case] = row
-    data = asdict(_File(FORMAT, tuple(sorted(kept.values()))))
+    data = msgspec.to_builtins(_File(FORMAT, tuple(sorted(kept.values()))))
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.with_name(f".{path.name}.{os.getpid()}")
     staging.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -88,8 +88,6 @@ def write(path: Path, behaviours: Iterable[Behaviour]) -> None:
 
 def read(path: Path) -> tuple[Behaviour, ...]:
     """What `write` left; nothing where there is no file. LayoutError for a damaged one."""
-    import msgspec
-
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_File)
     except FileNotFoundError:

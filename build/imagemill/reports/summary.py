@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
 
 from imagemill.conform.finding import Finding, Status
 from imagemill.errors import LayoutError
@@ -27,8 +29,7 @@ Outcome = Literal["fail", "inapplicable", "pass"]
 _REMEDY = "write it again with imagemill conform --report json=FILE"
 
 
-@dataclass(frozen=True, order=True)
-class Judged:
+class Judged(Struct, frozen=True, order=True):
     """An image that was judged: its name, platform and manifest digest; its layers, and their bytes as pulled.
 
     `cached` says that its findings are those of an earlier run on the same bytes.
@@ -42,8 +43,7 @@ class Judged:
     cached: bool = False
 
 
-@dataclass(frozen=True, order=True)
-class Behaviour:
+class Behaviour(Struct, frozen=True, order=True):
     """What a function did in a running image: a case of the suite that all runtimes share.
 
     `reason` says what went wrong, or why the case does not apply to the runtime.
@@ -58,8 +58,7 @@ class Behaviour:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a run found, on which images, by which imagemill.
 
     `time` is when, in seconds since 1970, and `engine` what ran the images; empty where nothing did.
@@ -94,8 +93,7 @@ class Report:
         return datetime.fromtimestamp(self.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True):
     """The JSON of a report. `failed` and `counts` follow from the rest, and are there for who reads them with jq."""
 
     format: Literal[2]
@@ -106,7 +104,7 @@ class Document:
     counts: Mapping[Status, int]
     images: tuple[Judged, ...]
     findings: tuple[Finding, ...]
-    behaviours: tuple[Behaviour, ...] = field(default=())
+    behaviours: tuple[Behaviour, ...] = ()
 
 
 def exit_code(report: Report) -> int:
@@ -192,13 +190,11 @@ def to_json(report: Report) -> str:
         findings=tuple(sorted(report.findings)),
         behaviours=tuple(sorted(report.behaviours)),
     )
-    return json.dumps(asdict(document), indent=1, sort_keys=True) + "\n"
+    return json.dumps(msgspec.to_builtins(document), indent=1, sort_keys=True) + "\n"
 
 
 def read(path: Path) -> Report:
     """Read what `to_json` gave. LayoutError when it is missing, damaged, or of another format."""
-    import msgspec
-
     from imagemill.mistakes import mistakes
 
     try:

@@ -2,64 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_letters
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from click import style
 
 from imagemill.conform.finding import Status
-from imagemill.reports.behaviours import MARKS, matrix
-from imagemill.reports.summary import STATUSES, Report, by_image, count, details
+from imagemill.reports.summary import STATUSES, Outcome, Report, by_image, count, details, printable
 
 _SHOWN: tuple[Status, ...] = ("fail", "skip")
-_COLOURS: Mapping[str, str] = {
-    "fail": "bold red", "skip": "yellow", "info": "cyan", "pass": "green", "inapplicable": "yellow",
+_COLOURS: Mapping[Status | Outcome, str] = {
+    "fail": "red", "skip": "yellow", "info": "cyan", "pass": "green", "inapplicable": "yellow",
 }  # fmt: skip
 
+_Cell = tuple[str, str]
+"""A text, and its colour; `dim` is one, and empty is none."""
 
-def show(report: Report, console: Console) -> None:
-    """Print the report to `console`, which has colours where it is a terminal."""
+
+def to_lines(report: Report) -> Iterator[str]:
+    """The report, with ANSI's colours: click takes them out where they cannot be shown."""
     images = by_image(report)
-    table = Table("image", "platform", *STATUSES, "", box=None, pad_edge=False, header_style="bold")
+    rows: list[list[_Cell]] = []
     for judged, found in images:
         counts = count(found)
-        cells = [Text(str(counts[s]), style=_COLOURS[s] if counts[s] else "dim") for s in STATUSES]
-        note = Text("cached" if judged.cached else "", style="dim")
-        table.add_row(Text(judged.image), Text(judged.platform), *cells, note)
-    console.print(table)
-    for judged, found in images:
+        cells = [(str(counts[s]), _COLOURS[s] if counts[s] else "dim") for s in STATUSES]
+        note = ("cached", "dim") if judged.cached else ("", "")
+        rows.append([(judged.image, ""), (judged.platform, ""), *cells, note])
+    yield from _table(["image", "platform", *STATUSES, ""], rows)
+    for _, found in images:
         for finding in found:
             if finding.status in _SHOWN:
-                head = (finding.status.upper(), _COLOURS[finding.status])
-                about = f" {judged.image} {judged.platform} "
-                console.print(Text.assemble(head, about, (finding.check, "bold")), soft_wrap=True)
+                about = printable(f" {finding.image} {finding.platform} ")
+                yield _coloured(finding.status) + about + style(printable(finding.check), bold=True)
                 for label, value in details(finding):
-                    console.print(Text(f"  {label:<8} {value}"), soft_wrap=True)
+                    yield f"  {label:<8} {value}"
     if report.behaviours:
-        _behaviours(report, console)
+        yield from _behaviours(report)
     total = ", ".join(f"{report.counts[status]} {status}" for status in STATUSES)
-    console.print(f"{len(report.images)} images, {len(report.findings)} findings: {total}", highlight=False)
+    yield f"{len(report.images)} images, {len(report.findings)} findings: {total}"
     if report.failed and not report.counts["fail"] and not any(b.status == "fail" for b in report.behaviours):
-        console.print(Text("FAIL: an image was not checked at all", style=_COLOURS["fail"]))
+        yield style("FAIL: an image was not checked at all", fg="red", bold=True)
 
 
-def _behaviours(report: Report, console: Console) -> None:
+def _behaviours(report: Report) -> Iterator[str]:
     """What came of each case, a line for each runtime; then what failed, and why some cases do not apply."""
+    from imagemill.reports.behaviours import MARKS, matrix  # rarely there, and takes a while
+
     found = matrix(report.behaviours)
     letters = dict(zip(ascii_letters, found.cases, strict=False))  # so that it fits 80 columns
-    table = Table("runtime", "platform", *letters, box=None, pad_edge=False, header_style="bold")
-    for row in found.rows:
-        cells = [Text(MARKS[cell.status], style=_COLOURS[cell.status]) if cell else Text("") for cell in row.cells]
-        table.add_row(Text(row.runtime), Text(row.platform), *cells)
-    console.print(table)
-    legend = ", ".join(f"{letter} {case}" for letter, case in letters.items())
-    console.print(Text(legend, style="dim"))
+    rows = [
+        [
+            (row.runtime, ""),
+            (row.platform, ""),
+            *((MARKS[cell.status], _COLOURS[cell.status]) if cell else ("", "") for cell in row.cells),
+        ]
+        for row in found.rows
+    ]
+    yield from _table(["runtime", "platform", *letters], rows)
+    yield style(printable(", ".join(f"{letter} {case}" for letter, case in letters.items())), dim=True)
     for behaviour in sorted(b for b in report.behaviours if b.status == "fail"):
-        head = ("FAIL", _COLOURS["fail"])
-        console.print(Text.assemble(head, f" {behaviour.runtime} {behaviour.platform} ", (behaviour.case, "bold")))
-        console.print(Text(f"  {behaviour.reason}"), soft_wrap=True)
+        about = printable(f" {behaviour.runtime} {behaviour.platform} ")
+        yield _coloured("fail") + about + style(printable(behaviour.case), bold=True)
+        yield f"  {printable(behaviour.reason)}"
     for reason in found.reasons:
         about = f"{reason.case} ({', '.join(reason.runtimes)})"
-        console.print(Text(f"{MARKS['inapplicable']} {about}: {reason.reason}", style="dim"), soft_wrap=True)
+        yield style(printable(f"{MARKS['inapplicable']} {about}: {reason.reason}"), dim=True)
+
+
+def _coloured(status: Status) -> str:
+    return style(status.upper(), fg=_COLOURS[status], bold=status == "fail")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[_Cell]]) -> Iterator[str]:
+    """Columns as wide as what stands in them."""
+    texts = [head, *([printable(text) for text, _ in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=False)]
+    yield "  ".join(style(f"{text:<{width}}", bold=True) for text, width in zip(head, widths, strict=False)).rstrip()
+    for row in rows:
+        cells = (
+            style(f"{printable(text):<{width}}", fg=None if colour in ("", "dim") else colour, dim=colour == "dim")
+            if colour
+            else f"{printable(text):<{width}}"
+            for (text, colour), width in zip(row, widths, strict=False)
+        )
+        yield "  ".join(cells).rstrip()

@@ -1,0 +1,42 @@
+"""What YAML became when it was read last: that takes far longer than what is asked of it most of the time.
+
+What is kept is never right or wrong by its age: any other byte in the files that it came from is another name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+_T = TypeVar("_T")
+_MOST = 4  # of each kind: branches that one goes to and fro between
+
+
+def kept(folder: Path, name: str, sources: Iterable[Path], kind: type[_T], make: Callable[[], _T]) -> _T:
+    """What `make` gives, of the `kind` that msgspec can write and read; from `folder`, where it is kept under `name`.
+
+    `sources` are the files that it depends on: its YAML, and the modules that give it its form.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\0".encode())
+        digest.update(content)
+    file = folder / f"{name}-{digest.hexdigest()[:32]}.msgpack"
+    try:
+        return msgspec.msgpack.decode(file.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):
+        made = make()
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = file.with_suffix(f".{os.getpid()}")
+    staging.write_bytes(msgspec.msgpack.encode(made))
+    staging.replace(file)
+    by_age = sorted(folder.glob(f"{name}-*.msgpack"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for old in by_age[_MOST:]:
+        old.unlink(missing_ok=True)
+    return made

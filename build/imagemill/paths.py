@@ -1,0 +1,29 @@
+"""Where a checkout keeps what it makes and fetches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a checkout keeps things."""
+
+    root: Path
+    state: Path  # .imagemill: cache, layers, refreshed locks
+
+    @property
+    def cache(self) -> Path:
+        """Downloads by hash."""
+        return self.state / "cache"
+
+    @property
+    def layers(self) -> Path:
+        """Finished layers by the hash of their inputs."""
+        return self.state / "layers"
+
+    @property
+    def recompressed(self) -> Path:
+        """The same layers in other compressions, by their diff ids."""
+        return self.state / "recompressed"

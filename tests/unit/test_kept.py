@@ -1,0 +1,70 @@
+"""What YAML became is kept, and is never what another file says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conform_images import ROOT
+
+from imagemill import catalog
+from imagemill.conform import facts
+from imagemill.errors import ManifestError
+from imagemill.kept import kept
+from imagemill.load import load
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Manifests to spoil."""
+    shutil.copytree(ROOT / "runtimes", tmp_path / "checkout" / "runtimes")
+    return tmp_path / "checkout"
+
+
+def test_kept_manifests_are_those_that_are_read(tmp_path: Path) -> None:
+    read = load(ROOT)
+    for _ in range(2):
+        assert catalog.current(ROOT, tmp_path) == read
+    assert list(catalog.current(ROOT, tmp_path).runtimes) == list(read.runtimes)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_manifest_that_changes_is_read_again(checkout: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    catalog.current(checkout, folder)
+    file = checkout / "runtimes" / "python3.13.yaml"
+    file.write_text(file.read_text().replace("released: 2024-11-14", "released: 2024-11-15"))
+    assert catalog.current(checkout, folder).runtimes["python3.13"].released.day == 15
+    file.unlink()
+    assert "python3.13" not in catalog.current(checkout, folder).runtimes
+
+
+def test_mistakes_are_told_each_time(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "runtimes" / "python3.13.yaml").write_text("name: python3.13\n")
+    for _ in range(2):
+        with pytest.raises(ManifestError, match="platforms"):
+            catalog.current(checkout, tmp_path / "kept")
+
+
+def test_kept_facts_are_those_that_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = facts.environment, facts.filesystem, facts.invoke
+    read = [kind.__wrapped__() for kind in kinds]
+    monkeypatch.setattr(facts, "_folders", [])
+    facts.keep(tmp_path)
+    for _ in range(2):
+        assert [kind.__wrapped__() for kind in kinds] == read
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_is_damaged_is_made_again_and_only_the_latest_stay(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for number in range(9):
+        source.write_text(str(number))
+        assert kept(tmp_path / "kept", "numbers", [source], int, lambda number=number: number) == number  # type: ignore[misc]
+    files = list((tmp_path / "kept").iterdir())
+    assert len(files) == 4
+    for file in files:
+        file.write_bytes(b"\xc1")
+    assert kept(tmp_path / "kept", "numbers", [source], int, lambda: 8) == 8
+    assert kept(tmp_path / "kept", "numbers", [source], int, lambda: 0) == 8
