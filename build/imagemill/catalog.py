@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-
-from msgspec import Struct
 
 from imagemill import keys, manifest
 from imagemill.kept import kept
@@ -15,7 +14,8 @@ SUFFIX = ".yaml"
 _MODULES = tuple(Path(str(module.__file__)) for module in (manifest, keys))
 
 
-class Catalog(Struct, frozen=True):
+@dataclass(frozen=True)
+class Catalog:
     """Everything in `runtimes/`, by name, in a fixed order."""
 
     bases: Mapping[str, Base]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,13 +31,22 @@ def kept(folder: Path, name: str, sources: Iterable[Path], kind: type[_T], make:
     file = folder / f"{name}-{digest.hexdigest()[:32]}.msgpack"
     try:
         return msgspec.msgpack.decode(file.read_bytes(), type=kind)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError):
         made = make()
+    with suppress(OSError):  # a full disk, or one that is not to be written to: it is made again the next time
+        _write(folder, name, file, msgspec.msgpack.encode(made))
+    return made
+
+
+def _write(folder: Path, name: str, file: Path, data: bytes) -> None:
+    """Have `data` in the file, in one step, and of its kind only the latest few."""
     folder.mkdir(parents=True, exist_ok=True)
     staging = file.with_suffix(f".{os.getpid()}")
-    staging.write_bytes(msgspec.msgpack.encode(made))
-    staging.replace(file)
+    try:
+        staging.write_bytes(data)
+        staging.replace(file)
+    finally:
+        staging.unlink(missing_ok=True)
     by_age = sorted(folder.glob(f"{name}-*.msgpack"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for old in by_age[_MOST:]:
         old.unlink(missing_ok=True)
-    return made

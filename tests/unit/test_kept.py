@@ -68,3 +68,9 @@ def test_what_is_damaged_is_made_again_and_only_the_latest_stay(tmp_path: Path) 
         file.write_bytes(b"\xc1")
     assert kept(tmp_path / "kept", "numbers", [source], int, lambda: 8) == 8
     assert kept(tmp_path / "kept", "numbers", [source], int, lambda: 0) == 8
+
+
+def test_where_nothing_can_be_written_it_is_made_each_time(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for number in (1, 2):
+        assert kept(tmp_path / "file" / "folder", "numbers", [], int, lambda number=number: number) == number  # type: ignore[misc]

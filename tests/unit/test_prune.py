@@ -52,7 +52,8 @@ def prune(house: Path, *options: str) -> tuple[list[str], str]:
 
 
 def files(house: Path) -> set[Path]:
-    return {path for path in house.rglob("*") if path.is_file()}
+    """All but what commands keep of the manifests that they have read."""
+    return {path for path in house.rglob("*") if path.is_file() and path.parent != house / "state" / "parsed"}
 
 
 def aged(path: Path, data: bytes = b"x" * 1_000_000) -> Path:
