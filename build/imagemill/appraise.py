@@ -18,7 +18,7 @@ from imagemill.judging import opened_layers
 from imagemill.labels import labels
 from imagemill.oci import Descriptor, Layout
 from imagemill.plan import Image
-from imagemill.platforms import Platform, find
+from imagemill.platforms import Platform, find, native
 from imagemill.recorder import Real
 from imagemill.references import Places, open_reference
 from imagemill.workshop import Workshop
@@ -108,6 +108,7 @@ def _subject(name: str, config: Config, platform: Platform, terms: Terms, worksh
         foreign=not ours,
         name=name,
         against=terms.real,
+        emulated=platform != native(),
     )
 
 

@@ -22,7 +22,7 @@ from imagemill.oci import Layout
 from imagemill.paths import Paths
 from imagemill.pinned import versions
 from imagemill.plan import Image, database_sets
-from imagemill.platforms import Platform, find
+from imagemill.platforms import Platform, find, native
 from imagemill.progress import Progress
 from imagemill.reports.summary import Behaviour, Judged, Report
 from imagemill.scratch import scratch
@@ -135,6 +135,7 @@ def subject(workshop: Bench | Workshop, image: Image, platform: Platform, create
         examples=workshop.paths.root / "examples",
         packages=versions(lock, database_sets(image), platform.arch),
         now=now,
+        emulated=platform != native(),
     )
 
 

@@ -286,6 +286,18 @@ class Example(Struct, frozen=True, forbid_unknown_fields=True):
     build: str = ""
 
 
+class Budgets(Struct, frozen=True, forbid_unknown_fields=True):
+    """What images of a runtime may take. Its run and serve images may not be larger; for times and memory, of the
+    example called on a quiet machine, conformance fails only what no noise explains."""
+
+    size_mb: Annotated[float, Meta(gt=0)]
+    """The layers of a run image as they are pulled, in millions of bytes."""
+    init_ms: Annotated[float, Meta(gt=0)]
+    """From the container's start of the runtime until it asks for an event."""
+    call_ms: Annotated[float, Meta(gt=0)]
+    memory_mb: Annotated[float, Meta(gt=0)]
+
+
 class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
     """One Lambda runtime identifier."""
 
@@ -309,6 +321,8 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
     build_checks: tuple[ToolCheck, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     """Known differences from the real environment, of this runtime alone."""
+    budgets: Budgets | None = None
+    """What its images may take."""
 
     def __post_init__(self) -> None:
         """ValueError for an unknown platform or a relative search path."""

@@ -368,6 +368,18 @@ DEFECTS: dict[str, tuple[str, Callable[[Mutable], object]]] = {
     "a command is not run": ("running.commands", lambda i: i.runner.printed.clear()),
     "another result": ("running.example", lambda i: setattr(i.runner, "result", '{"a": 1}')),
     "a result that is no JSON": ("running.example", lambda i: setattr(i.runner, "result", "Hello")),
+    "an image larger than its budget": (
+        "budgets.size",
+        lambda i: i.manifest(lambda m: m["layers"][0].update(size=45_000_001)),
+    ),
+    "a call that takes what no noise explains": (
+        "budgets.measured",
+        lambda i: setattr(i.runner, "logs", i.runner.logs.replace("Duration: 1.00 ms", "Duration: 51.00 ms")),
+    ),
+    "memory that no noise explains": (
+        "budgets.measured",
+        lambda i: setattr(i.runner, "logs", i.runner.logs.replace("Used: 40 MB", "Used: 51 MB")),
+    ),
     "no REPORT line": (
         "running.example",
         lambda i: setattr(i.runner, "logs", i.runner.logs.replace("REPORT", "report")),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imagemill.conform import (
     accepted,
+    budgets,
     configuration,
     content,
     environment,
@@ -43,6 +44,7 @@ STATIC: tuple[Check, ...] = (
     storage.media_types,
     storage.layers,
     storage.limits,
+    budgets.size,
     paths.contract,
     paths.planned,
     system.accounts,
@@ -73,6 +75,7 @@ STATIC: tuple[Check, ...] = (
 DYNAMIC: tuple[Check, ...] = (
     running.commands,
     running.example,
+    budgets.measured,
     inside.answers,
     inside.hardened,
     inside.user,
@@ -89,7 +92,10 @@ CHECKS = STATIC + DYNAMIC
 TELLING = frozenset({inside.measures})
 """Checks that no image fails: they tell what was measured."""
 
-OURS = frozenset({configuration.labels, configuration.lock, paths.planned, system.locked, files.times})
+OURS = frozenset(
+    {budgets.size, budgets.measured, configuration.labels, configuration.lock, paths.planned}
+    | {system.locked, files.times}
+)
 """Checks that only hold for images made from these manifests."""
 
 __all__ = [

@@ -45,7 +45,8 @@ class Subject:
     that no file may be younger than; `examples` is the directory that the manifests' examples are in. `packages`
     are the lock's, name to version; None where there is no lock to hold the image against. `now` is the time of
     the judgement, where it is not `epoch`. A `foreign` image was not made from these manifests: what only holds
-    for those that were is not asked of it. `against` is a real environment that it is held against too.
+    for those that were is not asked of it. `against` is a real environment that it is held against too. What
+    runs it `emulated`, another processor, is slow in ways that say nothing of the image.
     """
 
     image: Image
@@ -58,6 +59,7 @@ class Subject:
     foreign: bool = False
     name: str = ""
     against: Real | None = None
+    emulated: bool = False
 
     @property
     def called(self) -> str:

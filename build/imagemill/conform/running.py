@@ -46,36 +46,46 @@ def commands(view: View, subject: Subject) -> Iterator[Finding]:
 
 def example(view: View, subject: Subject) -> Iterator[Finding]:
     """A function of the language, called once: its result last on stdout, the log lines on stderr."""
-    name = "running.example"
-    function = subject.image.runtime.example
-    source = f"{subject.runtime_file}: example"
-    if subject.image.variant != "run":
-        yield inapplicable(subject, name, f"{subject.image.variant} images take no function and event", source=source)
+    name, source = "running.example", f"{subject.runtime_file}: example"
+    done = called(view, subject, name, source)
+    if isinstance(done, Finding):
+        yield done
         return
-    if not view.can_run or subject.examples is None:
-        reason = session.NO_RUNNER if not view.can_run else "no directory of examples is given"
-        yield skipped(subject, name, reason, source=source, remedy=session.SET_UP if not view.can_run else "")
-        return
-    task_dir = subject.examples / function.directory
-    if not task_dir.is_dir():  # the compiled form of an example, which no checkout holds
-        reason = f"examples/{function.directory} is not there"
-        folder = function.directory.partition("/")[0]
-        yield skipped(subject, name, reason, source=source, remedy=f"compile it as examples/{folder}/README.md says")
-        return
-    done = _run(view, [function.handler, function.event], task_dir=task_dir)
     yield from verdict(
         subject,
         name,
         list(_wrong_with(done, subject, source)),
-        expected=function.result,
+        expected=subject.image.runtime.example.result,
         found="the result, and the log lines",
         source=source,
     )
 
 
+def called(view: View, subject: Subject, name: str, source: str) -> Completed | Finding:
+    """What calling the manifest's example left behind; where it cannot be called, the finding of the check `name`."""
+    function = subject.image.runtime.example
+    if subject.image.variant != "run":
+        reason = f"{subject.image.variant} images take no function and event"
+        return inapplicable(subject, name, reason, source=source)
+    if not view.can_run or subject.examples is None:
+        reason = session.NO_RUNNER if not view.can_run else "no directory of examples is given"
+        return skipped(subject, name, reason, source=source, remedy=session.SET_UP if not view.can_run else "")
+    task_dir = subject.examples / function.directory
+    if not task_dir.is_dir():  # the compiled form of an example, which no checkout holds
+        reason = f"examples/{function.directory} is not there"
+        folder = function.directory.partition("/")[0]
+        return skipped(subject, name, reason, source=source, remedy=f"compile it as examples/{folder}/README.md says")
+    return _run(view, [function.handler, function.event], task_dir=task_dir)
+
+
+def plain(output: bytes) -> str:
+    """What a container printed, without colours."""
+    return _COLOUR.sub("", output.decode("utf-8", "replace"))
+
+
 def _wrong_with(done: Completed, subject: Subject, source: str) -> Iterator[Problem]:
     function = subject.image.runtime.example
-    errors = _COLOUR.sub("", done.stderr.decode("utf-8", "replace"))
+    errors = plain(done.stderr)
     lines = done.stdout.decode("utf-8", "replace").rstrip("\n").splitlines()
     last = lines[-1] if lines else ""
     remedy = f"call {function.handler} in examples/{function.directory} with imagemill run, and read its log"

@@ -1,0 +1,78 @@
+"""Checks against a manifest's budgets: what an image weighs, and what calling a function of the language takes.
+
+Sizes are exact. Times and memory are told, and fail only where they are so far beyond their budget that neither the
+machine nor what else runs on it explains it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from imagemill.conform import running
+from imagemill.conform.finding import Finding, Problem, Subject, inapplicable, skipped, verdict
+from imagemill.conform.view import View
+
+NOISE = {"init": 5.0, "call": 5.0, "memory": 2.0}
+"""By which factor a busy machine may be beyond a budget. Two cores that six builds shared took three times as long."""
+
+_REPORT = re.compile(
+    r"REPORT RequestId: .*?Init Duration: (?P<init>[\d.]+) ms.*?\tDuration: (?P<call>[\d.]+) ms"
+    r".*?Max Memory Used: (?P<memory>\d+) MB"
+)
+_UNITS = {"init": "ms", "call": "ms", "memory": "MB"}
+_NONE = "the manifest has no budgets"
+
+
+def size(view: View, subject: Subject) -> Iterator[Finding]:
+    """The layers of a run or serve image, as they are pulled, are no larger than the manifest says."""
+    name, source = "budgets.size", f"{subject.runtime_file}: budgets.size_mb"
+    budgets = subject.image.runtime.budgets
+    if budgets is None or subject.image.variant == "build":
+        reason = _NONE if budgets is None else "build images are as large as their tools"
+        yield inapplicable(subject, name, reason, source=source)
+        return
+    found = sum(layer.size for layer in view.manifest.layers)
+    expected, said = f"at most {budgets.size_mb} MB", f"{found / 1e6:.1f} MB in {len(view.manifest.layers)} layers"
+    remedy = "leave something out (drop, strip, without), or raise the budget"
+    problems = [Problem(expected, said, source, remedy)] if found > budgets.size_mb * 1e6 else []
+    yield from verdict(subject, name, problems, expected=expected, found=said, source=source)
+
+
+def measured(view: View, subject: Subject) -> Iterator[Finding]:
+    """What the manifest's example took: its start, one call, and the most memory; beyond all noise it fails."""
+    name, source = "budgets.measured", f"{subject.runtime_file}: budgets"
+    done = running.called(view, subject, name, source)
+    if isinstance(done, Finding):
+        yield done
+        return
+    found = _REPORT.search(running.plain(done.stderr))
+    if found is None:  # `running.example` says what is wrong
+        yield skipped(subject, name, "no REPORT line to look at", source=source)
+        return
+    took = {what: float(found[what]) for what in NOISE}
+    said = ", ".join(f"{what} {took[what]:g} {_UNITS[what]}" for what in NOISE)
+    budgets = subject.image.runtime.budgets
+    if budgets is None or subject.emulated:
+        expected = _NONE if budgets is None else "no budgets where a processor is emulated"
+        yield Finding(subject.called, str(subject.platform), name, "info", expected, said, source)
+        return
+    most = {"init": budgets.init_ms, "call": budgets.call_ms, "memory": budgets.memory_mb}
+    problems = [
+        Problem(
+            f"{what}: {most[what]} {_UNITS[what]}, and never {factor:g} times that",
+            f"{what}: {took[what]:g} {_UNITS[what]}",
+            f"{source}.{what}_{_UNITS[what].lower()}",
+            f"call it again on a quiet machine: imagemill run {subject.image.tags[-1]}; find what is slow, or raise the"
+            " budget",
+        )
+        for what, factor in NOISE.items()
+        if took[what] > factor * most[what]
+    ]
+    expected = ", ".join(f"{what} {most[what]} {_UNITS[what]}" for what in NOISE)
+    if problems:
+        yield from verdict(subject, name, problems, expected=expected, found=said, source=source)
+        return
+    over = [what for what in NOISE if took[what] > most[what]]
+    remedy = f"over its budget, which noise may explain: {', '.join(over)}" if over else ""
+    yield Finding(subject.called, str(subject.platform), name, "info", f"about {expected}", said, source, remedy)
