@@ -41,6 +41,15 @@ PROOFS = {
         "pool/main/p/python3.13/python3.13_3.13.5.orig.tar.xz",
         "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640",
     ),
+    # the nearest to python3.8 and 3.10 that is to be had: setup.py configures its extensions, as theirs
+    "python3.9": Proof(
+        "python3.9",
+        "python3.8",
+        "3.9.2",
+        "pool/main/p/python3.9/python3.9_3.9.2.orig.tar.xz",
+        "3c2034c54f811448f516668dce09d24008a0716c3a794dd8639b5388cbde247d",
+        "debian-bullseye",
+    ),
     "ruby3.3": Proof(
         "ruby3.3",
         "ruby3.4",

@@ -27,10 +27,9 @@ from imagemill.workshop import Workshop, local_name
 pytestmark = [pytest.mark.source, pytest.mark.engine, pytest.mark.network, pytest.mark.timeout(4 * 3600)]
 
 # what is of no use without the libraries that configure looked for, and the SDK; each says one line
-PROGRAMS: Mapping[str, tuple[str, str]] = {
-    "python3.13": (
-        "/var/lang/bin/python3",
-        """
+PYTHON = (
+    "/var/lang/bin/python3",
+    """
 import bz2, ctypes, curses, dbm.gnu, decimal, hashlib, lzma, readline, sqlite3, ssl, sys, uuid, zlib, zoneinfo
 data = b"imagemill" * 1000
 assert all(code.decompress(code.compress(data)) == data for code in (bz2, lzma, zlib))
@@ -45,7 +44,10 @@ assert all(module.__cached__.endswith(".pyc") and __import__("os").path.exists(m
            for module in (ssl, awslambdaric, boto3, botocore.session))
 print("all", sys.version_info[:2], sys.prefix)
 """,
-    ),
+)
+PROGRAMS: Mapping[str, tuple[str, str]] = {
+    "python3.9": PYTHON,
+    "python3.13": PYTHON,
     "ruby3.3": (
         "/var/lang/bin/ruby",
         """
@@ -66,6 +68,7 @@ puts "all #{RUBY_VERSION} #{RbConfig::CONFIG['arch']} #{RbConfig::CONFIG['prefix
     ),
 }
 EXPECTED = {
+    "python3.9": "all (3, 9) /var/lang",
     "python3.13": "all (3, 13) /var/lang",
     "ruby3.3": "all 3.3.8 {machine}-linux /var/lang",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -60,6 +61,32 @@ def test_a_recipe_names_the_tools_of_its_platform(wanted: Source, platform: obje
 def test_a_native_build_asks_for_no_interpreter() -> None:
     assert "--with-build-python" not in recipes.script(CPYTHON, AMD64, AMD64, 7)
     assert "--with-baseruby" not in recipes.script(RUBY, AMD64, AMD64, 7)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("$(PYTHON_FOR_BUILD) -Wi -OO $(DESTDIR)$(LIBDEST)/compileall.py -j0 -d $(LIBDEST)", id="3.9"),
+        pytest.param("$(PYTHON_FOR_BUILD) -Wi $(DESTDIR)$(LIBDEST)/compileall.py -o 0 -o 1 -o 2", id="3.13"),
+    ],
+)
+def test_cpython_is_installed_without_compiled_modules(line: str, tmp_path: Path) -> None:
+    [edit] = [row for row in recipes.script(CPYTHON, AMD64, AMD64, 7).splitlines() if row.startswith("sed ")]
+    makefile = "PYTHON_FOR_BUILD = echo\nDESTDIR = /build/out\nLIBDEST = /var/lang/lib\ninstall:\n\t@"
+    (tmp_path / "Makefile").write_text(f"{makefile}{line}\n")
+    subprocess.run(["sh", "-euc", edit], cwd=tmp_path, check=True)
+    made = subprocess.run(["make", "install"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert "compileall" not in made
+    assert " -c 0 -" in made
+
+
+def test_alternatives_are_linked_where_no_package_has_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'mkdir -p "$0"/build/out/var/lang; cd "$0"/usr/bin; readlink awk which > "$0"/build/out/var/lang/found; '
+    monkeypatch.setattr(source, "_ENTER", f"{script}: exec chroot")
+    tree = builder(tmp_path).tree(native())
+    assert tree["var/lang/found"].read() == b"mawk\nwhich.debianutils\n"
 
 
 def test_a_builder_takes_the_download_that_the_source_names(tmp_path: Path) -> None:

@@ -28,8 +28,9 @@ from imagemill.platforms import native as native_platform
 
 PREFIX = "var/lang"
 
-# what maintainer scripts would link; awk is one of Debian's alternatives
-_LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "usr/bin/awk": "mawk"}
+# what maintainer scripts would link; the second are Debian's alternatives, and bullseye's `which` is none yet
+_LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
+_ALTERNATIVES = {"usr/bin/awk": "mawk", "usr/bin/which": "which.debianutils"}
 _SKIPPED = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "etc")
 
 # in namespaces of its own: the root's devices and processes, then nothing else
@@ -127,6 +128,9 @@ class Builder:
         (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n", encoding="utf-8")
         for arch in dict.fromkeys((here.arch, platform.arch)):
             self._unpack(self.packages[arch], root, whole=arch == here.arch)
+        for path, target in _ALTERNATIVES.items():
+            if not os.path.lexists(root / path):
+                (root / path).symlink_to(target)
         with tarfile.open(self.tarball) as tar:
             tar.extractall(root / "build", filter="data")
         tops = [path for path in (root / "build").iterdir() if path.name != "out"]
