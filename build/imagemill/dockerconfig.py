@@ -50,6 +50,12 @@ def login(environ: Mapping[str, str], home: Path, host: str, path: str, ask: Ask
     return ""
 
 
+def login_for(environ: Mapping[str, str], repository: str) -> str:
+    """The same for `host/path`, with the home directory and the helpers that `environ` leads to."""
+    host, _, path = repository.partition("/")
+    return login(environ, Path(environ.get("HOME", "/nonexistent")), host, path, helper(environ))
+
+
 def helper(environ: Mapping[str, str]) -> Ask:
     """Asks the helpers that are on PATH."""
 

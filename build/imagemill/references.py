@@ -46,26 +46,7 @@ def places(
     environ: Mapping[str, str], scratch: Path, cache: Cache, web: Web, save: Save | None, say: Callable[[str], None]
 ) -> Places:
     """Places whose logins are those of the docker configuration that `environ` leads to."""
-    helper = dockerconfig.helper(environ)
-    home = Path(environ.get("HOME", "/nonexistent"))
-
-    def login(name: Name) -> str:
-        return dockerconfig.login(environ, home, name.host, name.path, helper)
-
-    return Places(scratch, cache, web, login, save, say)
-
-
-def open_repository(text: str, web: Web, environ: Mapping[str, str]) -> Repository:
-    """The repository that `text` names, as docker spells it, with the login that docker keeps for it.
-
-    Raises SelectionError for what is no name of one.
-    """
-    name = parse(text)
-    if name is None or name.reference != "latest" or text.endswith(":latest"):
-        raise SelectionError(f"{text!r} is no repository", "write it as REGISTRY/REPOSITORY, without a tag")
-    home = Path(environ.get("HOME", "/nonexistent"))
-    login = dockerconfig.login(environ, home, name.host, name.path, dockerconfig.helper(environ))
-    return Repository(web, name.repository, login)
+    return Places(scratch, cache, web, lambda name: dockerconfig.login_for(environ, name.repository), save, say)
 
 
 def open_reference(text: str, places: Places) -> Path:

@@ -35,7 +35,8 @@ from measure import (
     started,
 )
 
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "images")]
+sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "images"))
 import containerd_docker
 
 from imagemill.errors import ImagemillError

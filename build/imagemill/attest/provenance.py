@@ -16,10 +16,10 @@ from imagemill.attest.statement import Statement
 from imagemill.builder import go_version
 from imagemill.dist import Artifact
 from imagemill.errors import PublishError
-from imagemill.fingerprint import compiler_sets, database_sets
+from imagemill.fingerprint import compiler_sets
 from imagemill.lock import BaseImage, DebianPackage, Download, Inputs, Item, Lock, NpmPackage, Wheel
 from imagemill.manifest import Layer
-from imagemill.plan import Image
+from imagemill.plan import Image, database_sets
 from imagemill.sbom import Component
 
 BUILD_TYPE = "https://imagemill.io/provenance/v1"

@@ -94,7 +94,7 @@ def publish(
     from imagemill.publish import gate, listed, names, order
     from imagemill.publish import settings as configuration
     from imagemill.publish.release import Release, origin
-    from imagemill.references import open_repository
+    from imagemill.registry.opening import open_repository
     from imagemill.reports.summary import joined, read
     from imagemill.scratch import scratch
     from imagemill.web import Web

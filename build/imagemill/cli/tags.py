@@ -29,13 +29,11 @@ def tags(root: Path | None, repositories: Sequence[str], form: str) -> None:
     """
     from rich.console import Console
 
-    from imagemill.dockerconfig import helper, login
-    from imagemill.errors import CheckoutError, SelectionError
+    from imagemill.errors import CheckoutError
     from imagemill.mirrors import Mirrors
     from imagemill.plan import plan
     from imagemill.publish import listing, settings
-    from imagemill.references import parse
-    from imagemill.registry.repository import Repository
+    from imagemill.registry.opening import open_repository
     from imagemill.web import Web
 
     try:
@@ -46,14 +44,10 @@ def tags(root: Path | None, repositories: Sequence[str], form: str) -> None:
         if not repositories:
             raise
         ends, known = {}, settings.Settings()
-    web, home, ask = Web(Mirrors.discover(os.environ)), Path(os.environ.get("HOME", "/nonexistent")), helper(os.environ)
+    web = Web(Mirrors.discover(os.environ))
     rows: list[listing.Listed] = []
     for place in settings.destinations(known, tuple(repositories)):
-        name = parse(place.to)
-        if name is None:
-            raise SelectionError(f"{place.to}: no repository", "write it as REGISTRY/REPOSITORY, without a tag")
-        header = login(os.environ, home, name.host, name.path, ask)
-        found = listing.listed(Repository(web, name.repository, header), ends, place.to)
+        found = listing.listed(open_repository(place.to, web, os.environ), ends, place.to)
         if not found:
             click.echo(f"{place.to}: no tags", err=True)
         rows += found

@@ -1,4 +1,4 @@
-"""Commands that verify images as strangers do, and make bundles for where there is no network; no checkout is needed."""
+"""Commands that verify images as strangers do, and make bundles for where no network is; no checkout is needed."""
 
 from __future__ import annotations
 
@@ -166,27 +166,21 @@ def _means(asked: _Asked, terms: Policy, offline: Path | None) -> Iterator[Means
 
 
 def _registry(asked: _Asked) -> Source:
-    from imagemill import dockerconfig
     from imagemill.mirrors import Mirrors
-    from imagemill.registry.repository import Repository
+    from imagemill.registry.opening import open_repository
     from imagemill.web import Web
 
-    host, _, path = asked.repository.partition("/")
-    login = dockerconfig.login(os.environ, Path.home(), host, path, dockerconfig.helper(os.environ))
-    return Repository(Web(Mirrors.discover(os.environ)), asked.repository, login)
+    return open_repository(asked.repository, Web(Mirrors.discover(os.environ)), os.environ)
 
 
 def _trust(asked: _Asked, terms: Policy) -> Reader | None:
     if terms.trust is None:
         return None
-    from imagemill import dockerconfig
+    from imagemill.dockerconfig import login_for
     from imagemill.trust.notary import Notary, pool_for
 
-    name = terms.signed_as or asked.repository
-    host, _, path = name.partition("/")
-    login = dockerconfig.login(os.environ, Path.home(), host, path, dockerconfig.helper(os.environ))
-    server = terms.trust.server
-    return Notary(server, name, pool_for(server, os.environ, Path.home()), login)
+    name, server = terms.signed_as or asked.repository, terms.trust.server
+    return Notary(server, name, pool_for(server, os.environ, Path.home()), login_for(os.environ, name))
 
 
 def _tell(verdict: Verdict, form: str, *, err: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imagemill.attest.publickey import PublicKey
@@ -15,19 +15,17 @@ from imagemill.verify.evidence import gather
 _AT_ONCE = 8
 
 
-def checker(
-    key: PublicKey, statements: Callable[[Place], Mapping[str, Sequence[Statement]]]
-) -> Callable[[Repository, Place], None]:
+def checker(key: PublicKey, statements: Callable[[Place], Sequence[Statement]]) -> Callable[[Repository, Place], None]:
     """What raises PublishError where signatures or statements of `key` are not there as they were meant."""
 
     def check(repository: Repository, place: Place) -> None:
         wanted = statements(place)
-        kinds = {one.kind for rows in wanted.values() for one in rows}
+        kinds = {one.kind for one in wanted}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = gather(repository, [one.digest for one in place.digests], [key], kinds, pool)
-        for digest, rows in wanted.items():
-            there = found[digest]
-            lacking = [one.kind for one in rows if one not in there.statements(one.kind)]
+        for digest, there in found.items():
+            mine = [one for one in wanted if digest in one.subjects]
+            lacking = [one.kind for one in mine if one not in there.statements(one.kind)]
             if repository.name not in there.repositories:
                 lacking.insert(0, "a signature")
             if lacking:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from imagemill.attest.attach import Sealer, attach
+from imagemill.attest.attach import Sealer
+from imagemill.attest.image import attach_all
 from imagemill.attest.statement import Statement
 from imagemill.dist import Dist
 from imagemill.errors import PublishError
@@ -28,14 +28,14 @@ class Tools:
     """Everything that `Means` is made of.
 
     `open` opens a repository by its name, `prepare` has a repository there where a registry wants it to be made first,
-    `statements` are those on an image by digest, and `verify` raises where what is there is not what was meant.
+    `statements` are those on an image, and `verify` raises where what is there is not what was meant.
     """
 
     dist: Dist
     open: Callable[[str], Repository]
     prepare: Callable[[str], None]
     sealer: Sealer | None
-    statements: Callable[[Place], Mapping[str, Sequence[Statement]]]
+    statements: Callable[[Place], Sequence[Statement]]
     trust: Trust
     verify: Callable[[Repository, Place], None]
     say: Callable[[str], None]
@@ -70,10 +70,9 @@ class Tools:
     def _sign(self, place: Place, outcome: Outcome) -> None:
         if self.sealer is None:
             raise PublishError("nothing is signed without a key", "give one")
-        repository, sealer, statements = self._repository(place.repository), self.sealer, self.statements(place)
-        with ThreadPoolExecutor(len(place.digests)) as pool:
-            sent = pool.map(lambda one: attach(repository, one.digest, statements[one.digest], sealer), place.digests)
-            outcome.signed += sum(sent)
+        digests = [one.digest for one in place.digests]
+        repository = self._repository(place.repository)
+        outcome.signed += attach_all(repository, digests, self.statements(place), self.sealer)
 
     def _check(self, place: Place) -> None:
         """Look anew, over connections of its own, at what others will find."""

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagemill import __version__, lock
 from imagemill.attest.attach import Sealer
-from imagemill.attest.provenance import Origin
+from imagemill.attest.image import inventories, statements
+from imagemill.attest.provenance import Locked, Origin
 from imagemill.attest.statement import Statement
-from imagemill.conform.view import open_layout
 from imagemill.dist import Artifact, Dist
 from imagemill.errors import PublishError, RevisionError
-from imagemill.oci import Descriptor, Layout
+from imagemill.oci import Layout
 from imagemill.plan import Image
-from imagemill.platforms import find
 from imagemill.publish import names, order, record
 from imagemill.publish.checking import checker
-from imagemill.publish.evidence import Evidence, locked
 from imagemill.publish.means import Tools, made
 from imagemill.publish.names import Place
 from imagemill.publish.order import Now, Outcome
 from imagemill.publish.settings import Destination
 from imagemill.publish.trusting import Trust
+from imagemill.registry.names import parse
 from imagemill.registry.repository import Repository
 from imagemill.reports.summary import Report
-from imagemill.sbom import Inventory, take
-from imagemill.sbom.planned import components
+from imagemill.sbom import Inventory
 from imagemill.spool import Layers
 from imagemill.trust.signer import Signer
 
@@ -86,22 +86,7 @@ class Release:
 
     def _tools(self, signer: Signer | None, trust: Trust | None) -> Tools:
         """What publishing is done with; without a signer only to look."""
-        images = {image.name: image for image in self.images}
-        inventories: dict[str, Inventory] = {}
-
-        def inventory(image: Image, platform: Descriptor) -> Inventory:
-            if platform.digest not in inventories:
-                inventories[platform.digest] = self._inventory(image, platform)
-            return inventories[platform.digest]
-
-        evidence = Evidence(self.root, self.report, self.origin, inventory)
-        of_images: dict[str, Mapping[str, Sequence[Statement]]] = {}
-
-        def statements(place: Place) -> Mapping[str, Sequence[Statement]]:
-            key = f"{place.repository} {place.image}"
-            if key not in of_images:
-                of_images[key] = evidence.of(place, images[place.image], self.artifacts[place.image])
-            return of_images[key]
+        statements = Statements(self)
 
         def nothing(*_: object) -> None:
             raise PublishError("nothing is signed without a key", "give one")
@@ -111,15 +96,6 @@ class Release:
             self.dist, self.open, self.prepare, sealer, statements, trust.sign if trust else nothing,
             checker(sealer.key, statements) if sealer else nothing, self.say,
         )  # fmt: skip
-
-    def _inventory(self, image: Image, platform: Descriptor) -> Inventory:
-        self.say(f"{image.name} {platform.platform}: what is in it")
-        where = find(platform.platform)
-        pins = lock.read(lock.path_of(self.root, image.base.name))
-        known = list(components(image, lambda name: pins.inputs(name, where.arch)))
-        with Layers(self.scratch / f"sbom-{platform.digest[7:19]}") as layers:
-            view = open_layout(self.dist.index(image.name), where, layers)
-            return take(view, image.name, platform.platform, known)
 
     def _record(self, outcomes: Sequence[Outcome], signer: Signer, trust: Trust) -> record.Release:
         """What is written down of these outcomes."""
@@ -138,6 +114,41 @@ class Release:
                 record.signed_by(signer, trust.place_of(one.place.repository)),
             )
         return record.Release(record.FORMAT, self.date, __version__, self.origin.revision, images)
+
+
+class Statements:
+    """What is said of an image at a place; what is in it is looked up once for all places. Threads may share it."""
+
+    def __init__(self, release: Release) -> None:
+        self._release = release
+        self._images = {image.name: image for image in release.images}
+        self._inventories: dict[str, list[Inventory]] = {}
+        self._locks = {image.name: threading.Lock() for image in release.images}
+
+    def __call__(self, place: Place) -> list[Statement]:
+        """The statements on an image in the repository of a place."""
+        release, image = self._release, self._images[place.image]
+        artifact, pins = release.artifacts[image.name], locked(release.root, image.base.name)
+        with self._locks[image.name]:
+            if image.name not in self._inventories:
+                release.say(f"{image.name}: what is in it")
+                with Layers(release.scratch / f"sbom-{image.name}") as layers:
+                    layout = release.dist.index(image.name)
+                    self._inventories[image.name] = inventories(layout, image, artifact, pins, layers)
+        every = [platform.platform for platform in place.platforms]
+        own = {platform.digest: [platform.platform] for platform in place.platforms}
+        tags = {tag.name: own.get(tag.target, every) for tag in place.tags if not tag.fixed}
+        name = parse(place.repository)
+        assert name is not None  # noqa: S101 - settings let pass nothing else
+        return statements(
+            name.repository, image, artifact, pins, release.origin, tags, release.report, self._inventories[image.name]
+        )
+
+
+def locked(root: Path, base: str) -> Locked:
+    """The lock of a base, and the hash of its file."""
+    path = lock.path_of(root, base)
+    return Locked(lock.read(path), hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def origin(root: Path, repository: str, revision: str, builder: str, environ: Mapping[str, str]) -> Origin:

@@ -48,6 +48,5 @@ class Trust:
         server, static = self.place_of(gun)
         if static:
             return Static(Path(static), gun, self.say)
-        host, _, path = gun.partition("/")
-        login = dockerconfig.login(self.environ, self.home, host, path, dockerconfig.helper(self.environ))
+        login = dockerconfig.login_for(self.environ, gun)
         return Notary(server, gun, pool_for(server, self.environ, self.home), login)
