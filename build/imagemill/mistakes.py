@@ -112,6 +112,7 @@ def _find(value: Any, info: inspect.Type, where: _Where, extra: Mapping[str, Any
 _PLAIN: Mapping[type, tuple[str, Any]] = {
     inspect.BoolType: ("true or false", bool),
     inspect.IntType: ("a whole number", int),
+    inspect.FloatType: ("a number", float),
     inspect.NoneType: ("left out", None),
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import structs
 
 from imagemill.conform.finding import Finding
 from imagemill.dist import Artifact, Built, Dist
@@ -153,22 +154,28 @@ REFUSED = {
     "not in dist": Refused("is not in", holds=False),
     "old inputs": Refused("other inputs", lambda one: replace(one, input_hash="older")),
     "an aged lock": Refused("not made from the lock alone", lambda one: replace(one, lock="aged")),
-    "no report": Refused("no report on", report=lambda one: replace(one, images=())),
+    "no report": Refused("no report on", report=lambda one: structs.replace(one, images=())),
     "a report on other bytes": Refused(
         "no report on",
-        report=lambda one: replace(one, images=tuple(replace(judged, digest="sha256:00") for judged in one.images)),
+        report=lambda one: structs.replace(
+            one, images=tuple(structs.replace(judged, digest="sha256:00") for judged in one.images)
+        ),
     ),
     "a finding": Refused(
         "fails environment",
-        report=lambda one: replace(one, findings=(*one.findings[1:], replace(one.findings[0], status="fail"))),
+        report=lambda one: structs.replace(
+            one, findings=(*one.findings[1:], structs.replace(one.findings[0], status="fail"))
+        ),
     ),
     "nothing checked": Refused(
         "no check of it that passes",
-        report=lambda one: replace(one, findings=tuple(replace(f, status="skip") for f in one.findings)),
+        report=lambda one: structs.replace(
+            one, findings=tuple(structs.replace(f, status="skip") for f in one.findings)
+        ),
     ),
     "a function that fails": Refused(
         "fails the function unicode",
-        report=lambda one: replace(
+        report=lambda one: structs.replace(
             one,
             behaviours=(
                 Behaviour(
