@@ -24,6 +24,7 @@ from imagemill.cli.shared import (
 if TYPE_CHECKING:
     from imagemill.publish.settings import Destination
     from imagemill.publish.trusting import Place, Trust
+    from imagemill.registry.login import Given
     from imagemill.trust.signer import Signer
 
 _BUILDER = "https://github.com/imagemill/imagemill/blob/main/docs/provenance.md#built-by-hand"
@@ -91,8 +92,9 @@ def publish(
     from imagemill.mirrors import Mirrors
     from imagemill.occupancy import occupied
     from imagemill.progress import progress
-    from imagemill.publish import gate, listed, names, order
+    from imagemill.publish import aws, gate, listed, names, order
     from imagemill.publish import settings as configuration
+    from imagemill.publish.ecr import Registries
     from imagemill.publish.release import Release, origin
     from imagemill.registry.opening import open_repository
     from imagemill.reports.summary import joined, read
@@ -107,6 +109,13 @@ def publish(
     report = joined([read(path) for path in reports or [workshop.dist.path / "conformance.json"]])
     hashes = {row["name"]: row["input_hash"] for row in snapshot_of(top).rows}
     web = Web(Mirrors.discover(os.environ))
+    registries = Registries(wanted, aws.clients(), lambda line: click.echo(line, err=True))
+
+    def hosted(name: str) -> Given:
+        """What gives the login for a registry that hands out its own; nothing for others."""
+        host = name.partition("/")[0]
+        return (lambda: registries.login(host)) if registries.login(host) else ""
+
     with (
         occupied(workshop.dist.path, lambda text: click.echo(text, err=True), shared=True),
         scratch(state_of(top)) as folder,
@@ -116,7 +125,7 @@ def publish(
         release = Release(
             top, workshop.dist, chosen, artifacts, wanted, day, report,
             origin(top, source, revision, builder, os.environ), releases or top / "releases", folder,
-            lambda name: open_repository(name, web, os.environ), lambda name: None, said.step,
+            lambda name: open_repository(name, web, os.environ, hosted(name)), registries, said.step,
         )  # fmt: skip
         places = release.places()
         seen = release.look(places, newer=move_newer)

@@ -27,13 +27,12 @@ Trust = Callable[[str, Mapping[str, Descriptor]], None]
 class Tools:
     """Everything that `Means` is made of.
 
-    `open` opens a repository by its name, `prepare` has a repository there where a registry wants it to be made first,
-    `statements` are those on an image, and `verify` raises where what is there is not what was meant.
+    `open` opens a repository by its name, `statements` are those on an image, and `verify` raises where what is there
+    is not what was meant.
     """
 
     dist: Dist
     open: Callable[[str], Repository]
-    prepare: Callable[[str], None]
     sealer: Sealer | None
     statements: Callable[[Place], Sequence[Statement]]
     trust: Trust
@@ -57,7 +56,6 @@ class Tools:
 
     def _push(self, place: Place, outcome: Outcome) -> None:
         """Send what is not there; what another repository of the registry has is had from there."""
-        self.prepare(place.repository)
         repository = self._repository(place.repository)
         homes = [self._repository(name) for name in self._homes.get(place.image, ()) if name != place.repository]
         paths = [home.name.partition("/")[2] for home in homes if home.host == repository.host]

@@ -20,6 +20,7 @@ from imagemill.oci import Layout
 from imagemill.plan import Image
 from imagemill.publish import names, order, record
 from imagemill.publish.checking import checker
+from imagemill.publish.ecr import Hosting
 from imagemill.publish.means import Tools, made
 from imagemill.publish.names import Place
 from imagemill.publish.order import Now, Outcome
@@ -37,7 +38,7 @@ from imagemill.trust.signer import Signer
 class Release:
     """What is published: images with their artifacts, to `destinations`, under a `date`.
 
-    `open` opens a repository by its name, `prepare` has one made where a registry wants that; `records` is the folder
+    `open` opens a repository by its name, `hosting` has one made where a registry wants that; `records` is the folder
     of what was released before, `scratch` one to work in.
     """
 
@@ -52,7 +53,7 @@ class Release:
     records: Path
     scratch: Path
     open: Callable[[str], Repository]
-    prepare: Callable[[str], None]
+    hosting: Hosting
     say: Callable[[str], None]
 
     def places(self) -> list[Place]:
@@ -71,6 +72,10 @@ class Release:
         """Publish, and write down what was. What failed is in the outcomes."""
         for repository in dict.fromkeys(place.repository for place in places):
             trust.ready(repository)
+        for one in self.destinations:
+            beside = f"{one.to.rpartition('/')[0]}/"
+            wanted = {place.repository for place in places if place.repository.startswith(beside)}
+            self.hosting.prepare(one, sorted(wanted))
         outcomes = order.publish(places, seen, self._tools(signer, trust).means())
         if whole := [one for one in outcomes if not one.error]:
             path = record.write(self.records, self._record(whole, signer, trust), signer)
@@ -93,7 +98,7 @@ class Release:
 
         sealer = Sealer(signer) if signer else None
         return Tools(
-            self.dist, self.open, self.prepare, sealer, statements, trust.sign if trust else nothing,
+            self.dist, self.open, sealer, statements, trust.sign if trust else nothing,
             checker(sealer.key, statements) if sealer else nothing, self.say,
         )  # fmt: skip
 
