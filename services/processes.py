@@ -46,6 +46,11 @@ class Service:
                 raise RuntimeError(f"{self.name} does not come up\n{last}")
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int | None:
+        """The process that runs; None for none."""
+        return self._process.pid if self._process else None
+
     def kill(self) -> None:
         """End it as a machine that loses its power would."""
         self._end(signal.SIGKILL)
