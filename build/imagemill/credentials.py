@@ -54,14 +54,21 @@ def login_of(url: str) -> tuple[str, str]:
 
 
 def proxy_for(environ: Mapping[str, str], url: str) -> str:
-    """The proxy that http_proxy, https_proxy, all_proxy and no_proxy name for an address; empty for none."""
+    """The proxy that http_proxy, https_proxy, all_proxy and no_proxy name for an address; empty for none.
+
+    This machine itself is never reached through one.
+    """
     settings: dict[str, str] = {}
     for name in sorted(environ):  # small letters come last, and win
         if name.lower().endswith("_proxy"):
             settings[name.lower().removesuffix("_proxy")] = environ[name].strip()
     parts = urllib.parse.urlsplit(url)
     found = settings.get(parts.scheme) or settings.get("all", "")
-    if not found or any(_covers(rule.strip(), parts) for rule in settings.get("no", "").split(",")):
+    if (
+        not found
+        or is_here(parts.netloc)
+        or any(_covers(rule.strip(), parts) for rule in settings.get("no", "").split(","))
+    ):
         return ""
     found = found if "://" in found else f"http://{found}"
     if not found.startswith(("http://", "https://")):
@@ -70,6 +77,15 @@ def proxy_for(environ: Mapping[str, str], url: str) -> str:
             f"the proxy for {parts.scheme} is of kind {scheme!r}", "set the variable to an http:// or https:// proxy"
         )
     return found
+
+
+def is_here(host: str) -> bool:
+    """Whether a host (with or without a port) is this machine itself."""
+    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 def _covers(rule: str, parts: urllib.parse.SplitResult) -> bool:

@@ -136,7 +136,7 @@ class Web:
         try:
             yield answer
         except HTTPError as error:
-            raise _Broken(f"{plain}: {error}", "try again", transient=True) from None
+            raise _Broken(f"{_public(plain)}: {error}", "try again", transient=True) from None
         finally:
             answer.close()  # what was read to its end has gone back to the pool already
             answer.release_conn()  # a closed connection gives its place in the pool back
@@ -229,18 +229,24 @@ def seconds_of(retry_after: str) -> float:
 
 
 def _unanswered(url: str, error: HTTPError) -> FetchError:
+    place = _public(url)
     cause: Any = error
     while isinstance(cause, MaxRetryError) and cause.reason is not None:
         cause = cause.reason
     inner = cause.args[0] if isinstance(cause, SSLError) and cause.args else None
     if isinstance(inner, ssl.SSLCertVerificationError):
         return FetchError(
-            f"{url}: its certificate is not trusted: {inner.verify_message}",
+            f"{place}: its certificate is not trusted: {inner.verify_message}",
             "set SSL_CERT_FILE to the certificates of who signed it",
         )
     if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
-        return NotTls(f"{url}: does not speak TLS", "see whether the mirror answers", transient=True)
-    return FetchError(f"{url}: {error}", "see whether the mirror answers", transient=True)
+        return NotTls(f"{place}: does not speak TLS", "see whether the mirror answers", transient=True)
+    return FetchError(f"{place}: {cause}", "see whether the mirror answers", transient=True)
+
+
+def _public(url: str) -> str:
+    """An address without its query, which may be a kind of password."""
+    return url.partition("?")[0]
 
 
 def _pause(attempt: int) -> float:

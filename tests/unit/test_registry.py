@@ -11,7 +11,7 @@ from registry_images import NAME, Make, layout_in, repository, whole_in
 from small_registry import READER, Fault, SmallRegistry
 
 from imagemill.errors import IntegrityError, LayoutError, RegistryError
-from imagemill.oci import INDEX, MANIFEST, canonical, sha256
+from imagemill.oci import INDEX, MANIFEST, Layout, canonical, sha256
 from imagemill.registry.faults import Denied, Missing, Rejected
 from imagemill.registry.push import push
 from imagemill.web import seconds_of
@@ -120,6 +120,15 @@ def test_a_damaged_layout_is_not_pushed(case: str, make: Make, tmp_path: Path) -
     with pytest.raises(LayoutError, match=message):
         push(layout, entry, repository(registry))
     assert entry.digest not in registry.repo(NAME).manifests
+
+
+@pytest.mark.parametrize("digest", ["sha256:../../x", "md5:1", "", "sha256:" + "A" * 64])
+def test_what_is_no_digest_is_not_looked_for(digest: str, make: Make, tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    row = {"mediaType": MANIFEST, "digest": digest, "size": 1}
+    for data in ({"mediaType": INDEX, "manifests": [row]}, {"mediaType": MANIFEST, "config": row, "layers": []}):
+        with pytest.raises(LayoutError, match="is no digest"):
+            push(layout, layout.add(str(data["mediaType"]), canonical(data)), repository(make()))
 
 
 def test_a_push_says_how_much_there_is_to_do(make: Make, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import socket
 import ssl
 import threading
@@ -16,11 +17,11 @@ from registry_images import NAME, Make, layout_in, repository, whole_in
 from small_registry import Fault, Request, SmallRegistry
 
 from certificates import issue
+from imagemill.credentials import is_here
 from imagemill.errors import IntegrityError, MirrorError, RegistryError
 from imagemill.mirrors import Mirrors
 from imagemill.oci import Descriptor, Layout, sha256
 from imagemill.registry.faults import Busy, Denied
-from imagemill.registry.login import is_here
 from imagemill.registry.push import push
 from imagemill.web import Web
 
@@ -183,6 +184,24 @@ def test_a_page_without_end_is_an_error(make: Make, monkeypatch: pytest.MonkeyPa
         repository(registry).manifest("1")
 
 
+def test_an_interrupt_ends_a_push(make: Make, tmp_path: Path) -> None:
+    registry, (layout, entry) = make(), layout_in(tmp_path, layers=40)
+    once = threading.Lock()
+
+    def interrupt(one: Request) -> Fault | None:
+        if _sends(one) and once.acquire(blocking=False):
+            _thread.interrupt_main()
+        return Fault(seconds=0.1) if _sends(one) else None
+
+    registry.fault = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        push(layout, entry, repository(registry))
+    assert len(registry.repo(NAME).blobs) < 20
+    registry.fault = lambda one: None
+    push(layout, entry, repository(registry))
+    assert whole_in(registry, layout)
+
+
 def test_what_is_given_up_ends(make: Make, image: tuple[Layout, Descriptor]) -> None:
     registry, (layout, entry) = make(), image
     mine = repository(registry)
@@ -343,11 +362,12 @@ def test_errors_of_token_services_pass_or_last_as_others_do(make: Make) -> None:
 def test_no_error_says_a_login_or_the_address_of_an_upload(make: Make) -> None:
     registry = make("token")
     words = []
-    for status in (400, 401, 403, 404, 413, 416, 500):
+    for status in (0, 400, 401, 403, 404, 413, 416, 500):
         for part in ("/token", "HEAD", "POST", "PUT"):
 
             def fault(one: Request, status: int = status, part: str = part) -> Fault | None:
-                return Fault(status) if part in (one.method, one.path.partition("?")[0]) else None
+                wrong = Fault(status) if status else Fault(reset="before")
+                return wrong if part in (one.method, one.path.partition("?")[0]) else None
 
             registry.fault = fault
             try:

@@ -134,6 +134,7 @@ PROXIES = {
     "another port": ({"http_proxy": "http://p:1", "no_proxy": "a.example:8080"}, "http://a.example/x", "http://p:1"),
     "not for a network": ({"http_proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, "http://10.1.2.3/x", ""),
     "another network": ({"http_proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, "http://11.1.2.3/x", "http://p:1"),
+    "not for this machine": ({"http_proxy": "http://p:1"}, "http://127.0.0.1:5000/x", ""),
     "for nobody": ({"http_proxy": "http://p:1", "NO_PROXY": "*"}, "http://a.example/x", ""),
 }
 

@@ -5,7 +5,6 @@ Source: "Token Authentication" and "OAuth2 Token Authentication" of the Distribu
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import threading
@@ -14,6 +13,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from imagemill.credentials import is_here
 from imagemill.errors import FetchError, RegistryError
 from imagemill.registry.faults import Answer, refusal
 from imagemill.web import Web, whole
@@ -123,12 +123,3 @@ def _request(realm: str, service: str, scopes: Scopes, login: str) -> tuple[str,
 
 
 _CHALLENGE = re.compile(r'(?:^|,)\s*(Basic|Bearer)\b((?:[^",]|"[^"]*"|,(?!\s*(?:Basic|Bearer)\b))*)', re.IGNORECASE)
-
-
-def is_here(host: str) -> bool:
-    """Whether a host (with or without a port) is this machine itself, which needs no encryption."""
-    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"

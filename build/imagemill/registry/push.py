@@ -10,7 +10,7 @@ from typing import TypeVar
 from imagemill.errors import ImagemillError, LayoutError
 from imagemill.oci import INDEX, Descriptor, Layout
 from imagemill.registry.faults import Rejected
-from imagemill.registry.repository import Outcome, Repository
+from imagemill.registry.repository import DIGEST, Outcome, Repository
 
 JOBS = 4
 _DEEPEST = 4
@@ -100,16 +100,24 @@ def push(
 
 def read(layout: Layout, entry: Descriptor, depth: int = 0) -> Node:
     """What an entry of a layout is made of. Raises LayoutError where it is damaged."""
-    data = layout.read_json(entry.digest)
+    data = layout.read_json(_named(layout, entry).digest)
     try:
-        if entry.media_type in _LISTS:
-            rows = [Descriptor.from_json(row) for row in data["manifests"]]
-            if depth == _DEEPEST:
-                raise LayoutError(f"{layout.path}: {entry.digest} is below too many indexes", "push another image")
-            return Node(entry, below=tuple(read(layout, row, depth + 1) for row in rows))
-        return Node(entry, tuple(Descriptor.from_json(row) for row in (data["config"], *data["layers"])))
+        if entry.media_type not in _LISTS:
+            blobs = [Descriptor.from_json(row) for row in (data["config"], *data["layers"])]
+            return Node(entry, tuple(_named(layout, blob) for blob in blobs))
+        if depth == _DEEPEST:
+            raise LayoutError(f"{layout.path}: {entry.digest} is below too many indexes", "push another image")
+        rows = [Descriptor.from_json(row) for row in data["manifests"]]
+        return Node(entry, below=tuple(read(layout, row, depth + 1) for row in rows))
     except (KeyError, TypeError, AttributeError) as error:
         raise LayoutError(f"{layout.path}: {entry.digest} is damaged: {error!r}", "build the image again") from None
+
+
+def _named(layout: Layout, found: Descriptor) -> Descriptor:
+    """A descriptor whose digest is one: it becomes a path."""
+    if not DIGEST.fullmatch(found.digest):
+        raise LayoutError(f"{layout.path}: {found.digest!r} is no digest", "build the image again")
+    return found
 
 
 def _absent(levels: list[list[Node]], repository: Repository, pool: ThreadPoolExecutor) -> list[list[Node]]:

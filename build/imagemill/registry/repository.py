@@ -24,7 +24,7 @@ from imagemill.web import Web
 Outcome = Literal["there", "mounted", "sent"]
 _DOCKER = "application/vnd.docker.distribution.manifest"
 _MANIFESTS = ", ".join((INDEX, f"{_DOCKER}.list.v2+json", MANIFEST, f"{_DOCKER}.v2+json"))
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK = 1 << 18
 _MOST_PAGES = 1000
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT, _PARTIAL, _NOT_FOUND = 200, 201, 202, 204, 206, 404
@@ -67,7 +67,7 @@ class Repository:
         if answer.status == _NOT_FOUND:
             return None
         digest, size = answer.headers.get("Docker-Content-Digest", ""), answer.headers.get("Content-Length", "")
-        if not _DIGEST.fullmatch(digest) or not size.isdecimal():  # the specification only recommends them
+        if not DIGEST.fullmatch(digest) or not size.isdecimal():  # the specification only recommends them
             answer = self._ask("GET", path, good=(_OK,), headers={"Accept": _MANIFESTS})
             digest, size = sha256(answer.body), str(len(answer.body))
         if ":" in reference and digest != reference:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from imagemill.credentials import is_here
 from imagemill.errors import FetchError, RegistryError
 from imagemill.registry.faults import Answer, Busy, refusal
-from imagemill.registry.login import Given, Login, Scopes, is_here
+from imagemill.registry.login import Given, Login, Scopes
 from imagemill.web import READ, NotTls, Web, whole
 
 ATTEMPTS = 6
