@@ -38,6 +38,7 @@ PLACES = {
     "sbom": "sbom",
     "schema": "manifests",
     "tags": "tags",
+    "trust": "trust",
     "validate": "manifests",
     "verify": "verify",
 }

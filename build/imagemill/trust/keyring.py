@@ -32,6 +32,10 @@ class Keyring:
         files = sorted(self.place.glob("*.key")) if self.place.is_dir() else []
         return [look(path) for path in files if _ID.match(path.stem)]
 
+    def external(self) -> set[str]:
+        """The ids of the keys that programs keep."""
+        return {key_id(signer) for signer in self._others}
+
     def find(self, key: str) -> Signer | None:
         """The key with this id; None where it is not at hand."""
         if key not in self._found:
@@ -50,7 +54,7 @@ class Keyring:
         signer = self.find(fitting[0]) if len(fitting) == 1 and key else None
         if signer is None:
             what = f"{len(fitting)} keys are" if len(fitting) > 1 else "no key is"
-            raise TrustError(f"{what} named {key} in {self.place}", "see `imagemill trust keys`")
+            raise TrustError(f"{what} named {key} in {self.place}", "see `imagemill trust status`")
         return signer
 
     def make(self, role: str, gun: str = "") -> Signer:

@@ -64,7 +64,8 @@ class Signed:
 class Trusted:
     """Metadata that was verified, with the bytes of each file by its role.
 
-    `distrusted` are delegations whose files are not good, with the reason: what they sign counts for nothing.
+    `distrusted` are delegations that lack their signature or are past their time, with the reason. What they sign
+    counts for nothing, and what `targets` says of the same tags counts again: who must be sure wants none of them.
     """
 
     gun: str
@@ -236,25 +237,25 @@ class _Reading:
         targets: dict[str, Targets],
         distrusted: dict[str, str],
     ) -> None:
-        """Read what a role hands on. A delegation that is not good is left out: its parent's other ones still are."""
+        """Read what a role hands on. As for docker, one that lacks its signature or is past its time counts for nothing,
+        and all others still count; but each must be the file that the snapshot means."""
         for role, (terms, keys) in content.delegated().items():
             if role.rpartition("/")[0] != parent or role in targets or role not in snapshot.meta:
                 continue
-            paths = tuple(path for path in terms.paths or () if path.startswith(allowed)) if terms.paths else ()
+            found, signatures = parse(self._meant(role, snapshot.meta[role]), Targets, self._what(role))
+            self._not_older(role, found)
+            paths = tuple(path for path in terms.paths or () if path.startswith(allowed))
             try:
-                found, signatures = parse(self._meant(role, snapshot.meta[role]), Targets, self._what(role))
-                self._accept(role, found, signatures, keys, terms.threshold)
+                require(found, signatures, keys, terms.threshold, self._what(role))
+                self._in_date(found, self._what(role))
+                if not all(tag.startswith(paths) for tag in found.targets):
+                    raise TrustError(f"{self._what(role)} signs tags that it may not", "ask its owner")
             except TrustError as error:
                 distrusted[role] = error.message
-                self._files.pop(role, None)
-                continue
-            kept = {tag: target for tag, target in found.targets.items() if paths and tag.startswith(paths)}
-            if kept != found.targets:
-                distrusted[role] = f"{self._what(role)} signs what it may not"
-                self._files.pop(role, None)
-                continue
-            targets[role] = found
-            self._delegations(role, found, paths, snapshot, targets, distrusted)
+                del self._files[role]
+            else:
+                targets[role] = found
+                self._delegations(role, found, paths, snapshot, targets, distrusted)
 
     def _meant(self, role: str, described: Described) -> bytes:
         """The file of a role that another file means, by its digest."""
@@ -271,13 +272,16 @@ class _Reading:
     ) -> None:
         what = self._what(role)
         require(content, signatures, keys, threshold, what)
+        self._not_older(role, content)
+        self._in_date(content, what)
+
+    def _not_older(self, role: str, content: Content) -> None:
         seen = self._anchor.versions.get(role, 0)
         if content.version < seen:
             raise TrustError(
-                f"{what} is of version {content.version}, and {seen} was there already",
+                f"{self._what(role)} is of version {content.version}, and {seen} was there already",
                 "somebody serves old metadata: ask who runs it",
             )
-        self._in_date(content, what)
 
     def _in_date(self, content: Content, what: str) -> None:
         if self._now is not None and self._now >= expiry(content):

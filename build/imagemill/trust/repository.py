@@ -137,17 +137,21 @@ class Repository:
             elif rest and not _is_signed(draft.before, RELEASES, rest):
                 draft.targets.pop(RELEASES, None)  # until one of the others signs it
             view = released(draft.targets)
-            lost = {tag: one for tag, one in before.items() if tag not in view or one.signers == (name,)}
-            if lost and not adopt and not drop:
+            only = {tag for tag, one in before.items() if one.signers == (name,)}
+            if only and not adopt and not drop:
                 raise TrustError(
-                    f"nobody but {name} signs {', '.join(sorted(lost))}",
+                    f"nobody but {name} signs {', '.join(sorted(only))}",
                     "say whether the repository key adopts these tags (--adopt) or they are signed no more (--drop)",
                 )
-            for other in list(draft.targets) if drop else ():
-                draft.remove(other, lost)
-            if adopt and lost:
-                draft.add(TARGETS, {tag: Described.target(one.digest, one.size) for tag, one in lost.items()})
-            gone.update(lost if drop else ())
+            if drop:
+                for other in list(draft.targets):
+                    draft.remove(other, only)
+                gone.update(only)
+            # what others sign too would be lost with their list of releases
+            kept_on = {tag for tag in before if (tag in only and adopt) or (tag not in only and tag not in view)}
+            if kept_on:
+                adopted = {tag: Described.target(before[tag].digest, before[tag].size) for tag in kept_on}
+                draft.add(TARGETS, adopted)
 
         return self._changed(change, losing=gone)
 
