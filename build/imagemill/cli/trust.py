@@ -73,8 +73,8 @@ def trust(ctx: click.Context, trust: Path | None, passphrase_fd: int | None, sig
     """Sign tags the way `docker trust` shows them: keys, signers, expiry.
 
     REPOSITORY is what docker calls it, as registry.example.com/lambda. Its metadata is on a notary server (--server) or
-    in a folder that any HTTPS server serves (--static). Passphrases are in IMAGEMILL_TRUST_PASSPHRASE_<ROLE>, or docker's
-    DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE and DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE; else they are asked for.
+    in a folder that any HTTPS server serves (--static). Passphrases are in IMAGEMILL_TRUST_PASSPHRASE_<ROLE>, or in
+    docker's DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE and DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE; else they are asked.
     """
     ctx.obj = _Asked(trust or Path.home() / ".imagemill" / "trust", passphrase_fd, signer)
 

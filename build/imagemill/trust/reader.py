@@ -122,7 +122,7 @@ def read(store: Reader, anchor: Anchor, now: datetime | None) -> Trusted:
             meant = _meant_root(store, start)
             if meant is not None and meant != root:
                 with suppress(TrustError):
-                    return _Reading(store, anchor, now).all(meant, start)
+                    return _Reading(store, anchor, now).before(meant, start, root)
             if attempt == _ATTEMPTS - 1 or start == store.read(TIMESTAMP):
                 raise
     raise AssertionError("unreachable")
@@ -169,6 +169,12 @@ class _Reading:
         targets, distrusted = {TARGETS: top}, dict[str, str]()
         self._delegations(TARGETS, top, ("",), snapshot, targets, distrusted)
         return Trusted(self._gun, root, newest, snapshot, targets, self._files, distrusted)
+
+    def before(self, data: bytes, timestamp: bytes | None, newer: bytes) -> Trusted:
+        """All that belongs to a root that has been followed already by a newer one, and by nothing else yet."""
+        found = self.all(data, timestamp)
+        self._next_root(found.root, newer, found.root.version + 1, self._what(ROOT))
+        return found
 
     def _root(self, data: bytes) -> Root:
         """The newest root, signed by the one before it, and that by the one before, from the one that is known."""
@@ -237,8 +243,8 @@ class _Reading:
         targets: dict[str, Targets],
         distrusted: dict[str, str],
     ) -> None:
-        """Read what a role hands on. As for docker, one that lacks its signature or is past its time counts for nothing,
-        and all others still count; but each must be the file that the snapshot means."""
+        """Read what a role hands on. As for docker, one that lacks its signature or is past its time counts for
+        nothing, and all others still count; but each must be the file that the snapshot means."""
         for role, (terms, keys) in content.delegated().items():
             if role.rpartition("/")[0] != parent or role in targets or role not in snapshot.meta:
                 continue

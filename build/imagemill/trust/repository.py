@@ -129,7 +129,8 @@ class Repository:
             ended = draft.keys_of(role)
             others = draft.targets[TARGETS].delegated()
             kept = {id_ for other, (_, keys) in others.items() if other not in (role, RELEASES) for id_ in keys}
-            rest = {id_: key for id_, key in others[RELEASES][1].items() if id_ in kept or id_ not in ended}
+            releases = others[RELEASES][1] if RELEASES in others else {}
+            rest = {id_: key for id_, key in releases.items() if id_ in kept or id_ not in ended}
             draft.delegate(role, {})
             draft.delegate(RELEASES, rest)
             if rest and any(self.keyring.find(canonical_id(key)) for key in rest.values()):

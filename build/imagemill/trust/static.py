@@ -8,7 +8,6 @@ copies the folder elsewhere does well to copy `timestamp.json` last.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,8 @@ from imagemill.errors import TrustError
 from imagemill.occupancy import occupied
 from imagemill.trust.metadata import LONGEST, ROOT, TIMESTAMP, Described, PublicKey, Root, parse
 
-_PENDING = ".pending"  # a whole change, that is being made: who finds it finishes it
+_PENDING = ".pending"  # a whole change that is being made: who finds it finishes it
+_LAST = [f"{ROOT}.json", f"{TIMESTAMP}.json"]
 
 
 class Static:
@@ -69,32 +69,28 @@ class Static:
         """Replace files by their roles. All of them are on disk before the first is replaced. Inside `alone` only."""
         scratch = self._place / f"{_PENDING}.new"
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        names: list[str] = []
         for role, data in files.items():
-            for name in _names(role, data):
-                _write(scratch / f"{len(names)}", data)
-                names.append(name)
-        _write(scratch / "names", json.dumps(names).encode())
+            first, *others = (scratch / name for name in _names(role, data))
+            first.parent.mkdir(parents=True, exist_ok=True)
+            _write(first, data)
+            for name in others:
+                name.hardlink_to(first)
         _sync(scratch)
         scratch.rename(self._place / _PENDING)
         _sync(self._place)
         self._finish()
 
     def _finish(self) -> None:
-        pending = self._place / _PENDING
+        """Put the files of a change in their places, those that lead to others last."""
         index = self._top / "v2" / "index.html"
         if not index.exists():
             index.write_bytes(b"{}\n")
-        names = json.loads((pending / "names").read_bytes())
-        last = [f"{ROOT}.json", f"{TIMESTAMP}.json"]
-        order = sorted(range(len(names)), key=lambda at: last.index(names[at]) if names[at] in last else -1)
-        for at in order:
-            source, target = pending / str(at), self._place / names[at]
-            if source.exists():  # else it is there already, since the change was broken off
-                target.parent.mkdir(parents=True, exist_ok=True)
-                source.replace(target)
-        _sync(self._place)
+        pending = self._place / _PENDING
+        names = [str(path.relative_to(pending)) for path in pending.rglob("*.json")]
+        for name in sorted(names, key=lambda name: _LAST.index(name) if name in _LAST else -1):
+            target = self._place / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (pending / name).replace(target)
         shutil.rmtree(pending)
 
 
