@@ -95,6 +95,13 @@ def daemon() -> Iterator[str]:
         shutil.rmtree(home)
 
 
+@pytest.fixture(scope="session")
+def host() -> Iterator[str]:
+    """A daemon of our own, for DOCKER_HOST."""
+    with daemon() as found:
+        yield found
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 

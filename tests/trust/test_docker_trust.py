@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from docker_judge import Docker, daemon, files_served, has_trust
+from docker_judge import Docker, files_served, has_trust, host
 from places import Place
 from trusting import Publisher, past, some, to_files
 
@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(bool(has_trust()), reason=has_trust() or "docker is there"),
 ]
 _numbers = count(1)
+__all__ = ["host"]
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,6 @@ def repository(world: World) -> Repository:
     return made
 
 
-@pytest.fixture(scope="session")
-def host() -> Iterator[str]:
-    with daemon() as found_host:
-        yield found_host
-
-
 PRETTY = """
 Signatures for {gun}
 
@@ -110,6 +105,14 @@ def test_docker_shows_what_the_readme_shows(world: World, repository: Repository
     done = world.docker("somebody").run("trust", "inspect", "--pretty", world.gun)
     keys = {role: trusted.root.roles[role].keyids[0] for role in ("targets", "root")}
     assert done.stdout == PRETTY.format(gun=world.gun, digest="ab" * 32, **keys)
+
+
+def test_a_long_name_is_in_the_certificate_whole(world: World) -> None:
+    gun = f"{world.gun}/{'a' * 100}"
+    repository = world.publisher().repository(gun)
+    found(repository)
+    repository.sign(some(["1"]))
+    assert list(world.docker("somebody").tags(gun)) == ["1"]
 
 
 def test_docker_pulls_what_is_signed_and_nothing_else(world: World, repository: Repository, host: str) -> None:

@@ -12,11 +12,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from docker_judge import Docker, has_trust
+from docker_judge import Docker, has_trust, host
 from places import Place
 from trusting import PASSPHRASE, Publisher, some, to_notary
 
 from imagemill.errors import TrustError
+from imagemill.oci import write_image
 from imagemill.trust.founding import found
 from imagemill.trust.keys import generate
 from imagemill.trust.reader import Anchor, read
@@ -26,6 +27,7 @@ from notary_server import Notary as Server
 
 pytestmark = pytest.mark.engine
 _numbers = count(1)
+__all__ = ["host"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,10 @@ class World:
         store = to_notary(self.server.address, self.place.as_user(user, self.folder / name))
         return Publisher(self.folder / name / "trust", store)
 
-    def docker(self, name: str) -> Docker:
+    def docker(self, name: str, host: str = "") -> Docker:
         """A user of docker, logged in as the publisher."""
         config = Path(self.place.as_user("publisher", self.folder / name)["DOCKER_CONFIG"])
-        return Docker(self.environ, config)
+        return Docker({**self.environ, "DOCKER_HOST": host}, config)
 
     def notary(self, trust: Path, *words: str, check: bool = True) -> str:
         """What notary's program prints."""
@@ -91,6 +93,20 @@ def test_docker_shows_what_was_signed(world: World, repository: Repository) -> N
     keys = {row["Name"]: [key["ID"] for key in row["Keys"]] for row in seen.trusted(world.gun)["AdministrativeKeys"]}
     root = repository.read().root
     assert keys == {"Root": root.roles["root"].keyids, "Repository": root.roles["targets"].keyids}
+
+
+@needs_docker
+def test_docker_pulls_what_is_signed_and_nothing_else(world: World, repository: Repository, host: str) -> None:
+    image = write_image(world.folder / "image", {"os": "linux", "architecture": "amd64", "config": {}}, [], "x")
+    for tag in "12":
+        argv = ["crane", "push", str(world.folder / "image"), f"{world.gun}:{tag}"]
+        subprocess.run(argv, env=dict(world.environ), capture_output=True, check=True)
+    repository.sign({"1": (image.digest, image.size)})
+    docker = world.docker("somebody", host)
+    done = docker.run("pull", f"{world.gun}:1")
+    assert done.returncode == 0 and image.digest in done.stdout, done.stderr
+    done = docker.run("pull", f"{world.gun}:2")
+    assert done.returncode == 1 and "No valid trust data for 2" in done.stderr
 
 
 CHANGES: dict[str, Callable[[Repository], object]] = {

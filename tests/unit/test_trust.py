@@ -79,6 +79,13 @@ def test_signing_the_same_again_writes_nothing(world: World, repository: Reposit
     assert {path: path.stat().st_mtime_ns for path in world.files.rglob("*.json")} == before
 
 
+def test_what_is_lost_is_not_founded_anew_in_silence(world: World, repository: Repository) -> None:
+    shutil.rmtree(world.folder / "served")
+    with pytest.raises(TrustError, match="had trust metadata, which is gone"):
+        found(repository)
+    assert world.served.read("root") is None
+
+
 NO_TAGS: dict[str, tuple[str, tuple[str, int]]] = {
     "name": ("-x", image()),
     "slash": ("a/b", image()),

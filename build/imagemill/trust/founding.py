@@ -36,6 +36,11 @@ def found(repository: Repository, root: str = "") -> Trusted:
     with store.alone():
         if store.read(ROOT) is not None:
             raise TrustError(f"{store.gun} has trust metadata already", "see `imagemill trust status`")
+        if repository.memory.anchor().root:
+            raise TrustError(
+                f"{store.gun} had trust metadata, which is gone",
+                f"restore it; or, to begin anew with a root that nobody trusts yet, remove {repository.memory.place}",
+            )
         keys = {ROOT: repository.certified(keyring.have(root) if root else _own_root(keyring))}
         for role in (TARGETS, SNAPSHOT, TIMESTAMP):
             keys[role] = store.key(role) if role in store.managed else plain(_own(keyring, role, store.gun))
