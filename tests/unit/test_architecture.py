@@ -18,6 +18,8 @@ FORBIDDEN = [
     ("conform", "engine", "a check sees only a View"),
     ("engine", "registry", "engines do not publish"),
     ("engine", "trust", "engines do not sign"),
+    ("registry", "trust", "who sends bytes knows nothing of signatures"),
+    ("trust", "registry", "who signs sends nothing"),
     ("manifest", "plan", "manifests know nothing of plans"),
     ("plan", "render", "plans know nothing of rendering"),
     ("assemble", "engine", "layers are made before any engine is asked"),

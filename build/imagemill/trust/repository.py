@@ -217,7 +217,8 @@ class Repository:
         if lost:
             why = "; ".join(after.distrusted.values())
             raise TrustError(
-                f"{', '.join(lost)} would be signed no more{': ' if why else ''}{why}", "nothing can be done"
+                f"{', '.join(lost)} would be signed no more{': ' if why else ''}{why}",
+                "sign them again with a key that is trusted, or revoke them",
             )
 
     def _signing(self, draft: Draft) -> list[str]:
