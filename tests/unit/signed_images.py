@@ -151,6 +151,10 @@ class Made:
         attach_all(self.repository, self.digests, self.statements, Sealer(key), forms)
         return self
 
+    def signed_as(self, tag: str, published: str) -> Made:
+        """Have it signed as what was published under another tag, and there under this one."""
+        return self.pushed(tag).signed(said=self.said(tags={published: sorted(self.platforms)}))
+
     def report(self, status: str = "pass", images: Mapping[str, Descriptor] | None = None) -> Report:
         """A report on it with one finding a platform."""
         rows = images or self.images

@@ -1,4 +1,4 @@
-"""All that is said of a built image: how it was made, and of each platform what is in it and how it was judged."""
+"""All that is said of a built image: how it was made, and of each platform what is in it and what it passed."""
 
 from __future__ import annotations
 

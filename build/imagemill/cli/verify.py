@@ -1,4 +1,4 @@
-"""Commands that verify images as strangers do, and make bundles for where no network is; no checkout is needed."""
+"""Commands that verify images as strangers do, and make bundles for where there is no network; without a checkout."""
 
 from __future__ import annotations
 

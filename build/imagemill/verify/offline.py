@@ -25,6 +25,7 @@ from imagemill.verify.source import Source
 FORMAT = 1
 _PIECE = 1 << 20
 _LONGEST = 16 << 20
+_END = bytes(1024)  # what every tar ends with
 _NAME = re.compile(r"oci-layout|index\.json|bundle\.json|blobs/sha256/[0-9a-f]{64}|trust/[\w./-]{1,200}\.json")
 _AGAIN = "copy it again, or make it anew with `imagemill bundle`"
 
@@ -111,9 +112,9 @@ class Bundle:
             self.name, self.reference = str(about["repository"]), str(about["reference"])
             rows = self._json("index.json")["manifests"]
             self._listed = [Descriptor.from_json(row) for row in rows]
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, Missing) as error:
             self._file.close()
-            raise VerifyError(f"{path} is no bundle: {error!r}", _AGAIN) from None
+            raise VerifyError(f"{path} is cut off or no bundle: {error}", _AGAIN) from None
         except BaseException:
             self._file.close()
             raise
@@ -176,6 +177,8 @@ class Bundle:
         """Where every file is: its place and size."""
         found: dict[str, tuple[int, int]] = {}
         end = self._path.stat().st_size
+        if end < len(_END) or self._at(end - len(_END), len(_END)) != _END:
+            raise VerifyError(f"{self._path} is cut off or no bundle", _AGAIN)
         try:
             with tarfile.open(fileobj=self._file, mode="r:") as tar:
                 for row in tar:

@@ -1,0 +1,565 @@
+"""Verifying images as a stranger: what is good passes, and every attack is refused for its own reason."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from registry_images import Make
+from signed_images import CREATED, IMAGE, KEY, NAME, ORIGIN, OTHER, Made
+
+from imagemill.attest import statement, tagged
+from imagemill.attest.attach import Sealer
+from imagemill.cli import main
+from imagemill.errors import VerifyError
+from imagemill.oci import INDEX, MANIFEST, canonical, sha256
+from imagemill.verify.policy import Policy
+from imagemill.verify.run import Means, verify
+from imagemill.verify.verdict import Verdict
+
+TAG = "python3.13"
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+POLICY = Policy(keys=(Sealer(KEY).key.pem,))
+AMD64, ARM64 = "linux/amd64", "linux/arm64"
+
+
+def verified(made: Made, policy: Policy = POLICY, reference: str = TAG, now: datetime = NOW) -> Verdict:
+    folder = made.folder / f"work{len(list(made.folder.glob('work*')))}"
+    folder.mkdir()
+    return verify(reference, policy, Means(made.repository, None, folder, made.folder.parent / "memory", now))
+
+
+def failures(verdict: Verdict) -> dict[str, str]:
+    """Check and thing -> why it failed."""
+    return {f"{row.check} {row.about}".strip(): row.found for row in verdict.failures}
+
+
+@pytest.fixture
+def made(make: Make, tmp_path: Path) -> Made:
+    return Made(make(), tmp_path / "made").pushed(TAG, f"20261101-{TAG}").signed()
+
+
+@pytest.mark.parametrize(
+    ("policy", "reference"),
+    [
+        (POLICY, TAG),
+        (POLICY, f"20261101-{TAG}"),
+        (replace_keys := Policy(keys=(Sealer(OTHER).key.pem, Sealer(KEY).key.pem)), TAG),
+        (Policy(keys=POLICY.keys, platforms=(AMD64, ARM64), days=30, lock="cd" * 32), TAG),
+        (Policy(keys=POLICY.keys, builders=(ORIGIN.builder,), source=ORIGIN.repository, revision=ORIGIN.revision), TAG),
+    ],
+    ids=["key alone", "tag of a day", "one of two keys", "platforms, age, lock", "builder, source, revision"],
+)
+def test_what_is_good_passes(policy: Policy, reference: str, made: Made) -> None:
+    assert replace_keys.keys
+    verdict = verified(made, policy, reference)
+    assert failures(verdict) == {}
+    assert verdict.passed and verdict.digest == made.index.digest
+    passed = {row.check for row in verdict.rows if row.status == "pass"}
+    assert passed >= {"signature", "name", "tag", "platforms", "provenance", "report", "bytes", "sbom", "rollback"}
+
+
+@pytest.mark.parametrize("form", ["tags", "referrers"])
+@pytest.mark.parametrize("listing", [True, False], ids=["referrers are listed", "referrers are not"])
+def test_one_form_of_signatures_is_enough(form: str, listing: bool, make: Make, tmp_path: Path) -> None:
+    made = Made(make(referrers=listing), tmp_path / "made").pushed(TAG).signed(forms=[form])  # type: ignore[list-item]
+    assert failures(verified(made)) == {}
+
+
+def test_a_digest_and_one_platform_pass(made: Made) -> None:
+    made.there.tags[f"{TAG}-amd64"] = made.images[AMD64].digest
+    for reference in (made.index.digest, made.images[ARM64].digest, f"{TAG}-amd64"):
+        assert failures(verified(made, reference=reference)) == {}
+
+
+# --- attacks ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What is done to a good image in its registry, and which checks refuse it with which words."""
+
+    do: Callable[[Made], None]
+    refused: Mapping[str, str]
+    policy: Policy = POLICY
+    reference: str = TAG
+    now: datetime = field(default=NOW)
+
+
+def _put(made: Made, tag: str, data: bytes, media_type: str = MANIFEST) -> None:
+    made.there.manifests[sha256(data)] = media_type, data
+    made.there.tags[tag] = sha256(data)
+
+
+def _blob(made: Made, data: bytes) -> dict[str, object]:
+    made.there.blobs[sha256(data)] = data
+    return {"digest": sha256(data), "size": len(data)}
+
+
+def _manifest(made: Made, tag: str) -> dict[str, list[dict[str, object]]]:
+    found: dict[str, list[dict[str, object]]] = json.loads(made.there.manifests[made.there.tags[tag]][1])
+    return found
+
+
+def tampered_index(made: Made) -> None:
+    data = json.loads(made.there.manifests[made.index.digest][1])
+    _put(made, TAG, canonical({**data, "annotations": {"more": "than was signed"}}), INDEX)
+
+
+def other_bytes(made: Made) -> None:
+    digest = made.images[AMD64].digest
+    media_type, data = made.there.manifests[digest]
+    made.there.manifests[digest] = media_type, data.replace(b'"schemaVersion":2', b'"schemaVersion": 2')
+
+
+def tampered(kind: str) -> Callable[[Made], None]:
+    def do(made: Made) -> None:
+        manifest = json.loads(made.there.manifests[made.images[AMD64].digest][1])
+        row = manifest["config"] if kind == "config" else manifest["layers"][0]
+        data = made.there.blobs[row["digest"]]
+        made.there.blobs[row["digest"]] = data[:-1] + bytes([data[-1] ^ 1])
+
+    return do
+
+
+def missing_layer(made: Made) -> None:
+    manifest = json.loads(made.there.manifests[made.images[ARM64].digest][1])
+    del made.there.blobs[manifest["layers"][0]["digest"]]
+
+
+def longer_layer(made: Made) -> None:
+    manifest = json.loads(made.there.manifests[made.images[ARM64].digest][1])
+    made.there.blobs[manifest["layers"][0]["digest"]] += b"more"
+
+
+def unsigned(made: Made) -> None:
+    for digest in made.digests:
+        for tag in (tagged.tag(digest, "sig"), tagged.tag(digest, "att"), digest.replace(":", "-")):
+            made.there.tags.pop(tag, None)
+
+
+def unsigned_platform(made: Made) -> None:
+    digest = made.images[ARM64].digest
+    for tag in (tagged.tag(digest, "sig"), digest.replace(":", "-")):
+        made.there.tags.pop(tag)
+
+
+def foreign_key(made: Made) -> None:
+    unsigned(made)
+    made.signed(OTHER)
+
+
+def swapped_signature(made: Made) -> None:
+    """The signature of one platform in place of another's."""
+    unsigned_platform(made)
+    other = made.there.tags[tagged.tag(made.images[AMD64].digest, "sig")]
+    made.there.tags[tagged.tag(made.images[ARM64].digest, "sig")] = other
+
+
+def claimed_signature(made: Made) -> None:
+    """The payload says the right digest, and the signature is of another payload."""
+    unsigned_platform(made)
+    manifest = _manifest(made, tagged.tag(made.images[AMD64].digest, "sig"))
+    payload = made.there.blobs[str(manifest["layers"][0]["digest"])]
+    changed = payload.replace(made.images[AMD64].digest.encode(), made.images[ARM64].digest.encode())
+    manifest["layers"][0] |= _blob(made, changed)
+    _put(made, tagged.tag(made.images[ARM64].digest, "sig"), canonical(manifest))
+
+
+def of_another(made: Made) -> None:
+    """An image that was never signed, with the signatures of a good one."""
+    evil = Made(made.registry, made.folder.parent / "evil", text="evil").pushed(TAG)
+    for ours, theirs in zip(made.digests, evil.digests, strict=True):
+        for kind in ("sig", "att"):
+            made.there.tags[tagged.tag(theirs, kind)] = made.there.tags[tagged.tag(ours, kind)]  # type: ignore[arg-type]
+
+
+def moved_tag(made: Made) -> None:
+    """The tag of another image, which is signed for its own name."""
+    Made(made.registry, made.folder.parent / "node", text="node").signed_as(TAG, "nodejs24.x")
+
+
+def one_platform(made: Made) -> None:
+    made.there.tags[TAG] = made.images[AMD64].digest
+
+
+def missing_platform(made: Made) -> None:
+    """An index of one platform, signed, and published as it is."""
+    half = Made(made.registry, made.folder.parent / "half", platforms=[AMD64]).pushed(TAG)
+    half.signed(said=half.said(tags={TAG: [AMD64, ARM64]}))
+
+
+def stripped(*kinds: str) -> Callable[[Made], None]:
+    """Attestations taken away, in both forms."""
+
+    def do(made: Made) -> None:
+        said = [one for one in made.statements if one.kind not in kinds]
+        unsigned(made)
+        made.signed(said=said)
+
+    return do
+
+
+def _replaced(made: Made, kind: str, change: Callable[[dict[str, object]], object], digest: str = "") -> None:
+    """Have a statement say something else, signed with the very key."""
+    said = []
+    for one in made.statements:
+        if one.kind == kind and (not digest or digest in one.subjects):
+            predicate = json.loads(json.dumps(one.predicate))
+            change(predicate)
+            one = replace(one, predicate=predicate)
+        said.append(one)
+    unsigned(made)
+    made.signed(said=said)
+
+
+def forged(kind: str, old: bytes, new: bytes) -> Callable[[Made], None]:
+    """An attestation whose payload was changed, with its signature as it was."""
+
+    def do(made: Made) -> None:
+        import base64
+
+        for digest in made.digests:
+            made.there.tags.pop(digest.replace(":", "-"))
+            manifest = _manifest(made, tagged.tag(digest, "att"))
+            for row in manifest["layers"]:
+                if row["annotations"]["predicateType"] == kind:  # type: ignore[index]
+                    envelope = json.loads(made.there.blobs[str(row["digest"])])
+                    payload = base64.b64decode(envelope["payload"])
+                    assert old in payload
+                    envelope["payload"] = base64.b64encode(payload.replace(old, new)).decode()
+                    row |= _blob(made, canonical(envelope))
+            _put(made, tagged.tag(digest, "att"), canonical(manifest))
+
+    return do
+
+
+def failing_report(made: Made) -> None:
+    made.signed(said=made.said(made.report("fail")))
+
+
+def claims_to_pass(made: Made) -> None:
+    """A report with a failure that says of itself that it did not fail."""
+
+    def change(predicate: dict[str, object]) -> None:
+        predicate["findings"][0]["status"] = "fail"  # type: ignore[index]
+        predicate["failed"] = False
+
+    _replaced(made, statement.CONFORMANCE, change, made.images[AMD64].digest)
+
+
+def report_of_another(made: Made) -> None:
+    def change(predicate: dict[str, object]) -> None:
+        predicate["images"][0]["digest"] = "sha256:" + "0" * 64  # type: ignore[index]
+
+    _replaced(made, statement.CONFORMANCE, change, made.images[AMD64].digest)
+
+
+def empty_report(made: Made) -> None:
+    _replaced(made, statement.CONFORMANCE, lambda one: one.update(findings=[]), made.images[AMD64].digest)
+
+
+def package_hidden(made: Made) -> None:
+    _replaced(made, statement.SPDX, lambda one: one["packages"].__delitem__(slice(1, 2)))  # type: ignore[attr-defined]
+
+
+def package_invented(made: Made) -> None:
+    def change(predicate: dict[str, object]) -> None:
+        row = {"type": "library", "name": "x", "version": "1", "purl": "pkg:deb/debian/x@1", "bom-ref": "x"}
+        predicate["components"].append(row)  # type: ignore[attr-defined]
+
+    _replaced(made, statement.CYCLONEDX, change, made.images[ARM64].digest)
+
+
+def file_changed(made: Made) -> None:
+    def change(predicate: dict[str, object]) -> None:
+        predicate["files"][0]["checksums"][1]["checksumValue"] = "0" * 64  # type: ignore[index]
+
+    _replaced(made, statement.SPDX, change, made.images[AMD64].digest)
+
+
+def unlocked(made: Made) -> None:
+    def change(predicate: dict[str, object]) -> None:
+        predicate["buildDefinition"]["resolvedDependencies"].pop()  # type: ignore[index]
+
+    _replaced(made, statement.PROVENANCE, change)
+
+
+def other_type(made: Made) -> None:
+    def change(predicate: dict[str, object]) -> None:
+        predicate["buildDefinition"]["buildType"] = "https://example.org/other"  # type: ignore[index]
+
+    _replaced(made, statement.PROVENANCE, change)
+
+
+def typo(made: Made) -> None:
+    """Everything copied, signatures and all, into a repository with a similar name."""
+    there = made.registry.repo(NAME)
+    squatted = made.registry.repo("team/lamda")
+    squatted.blobs, squatted.manifests, squatted.tags = dict(there.blobs), dict(there.manifests), dict(there.tags)
+    made.name = "team/lamda"
+
+
+def no_index(made: Made) -> None:
+    _put(made, TAG, b"<html>", INDEX)
+
+
+def endless_index(made: Made) -> None:
+    row = {"mediaType": INDEX, "digest": made.index.digest, "size": 1, "platform": {"os": "linux", "architecture": "x"}}
+    _put(made, TAG, canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [row]}), INDEX)
+
+
+def damaged_attestations(made: Made) -> None:
+    unsigned(made)
+    for digest in made.digests:
+        for kind in ("sig", "att"):
+            _put(made, tagged.tag(digest, kind), b'{"layers": 3}')  # type: ignore[arg-type]
+
+
+NOT_SIGNED = {"signature index": "nothing is signed", f"signature {AMD64}": "", f"signature {ARM64}": ""}
+ATTACKS = {
+    "tampered index": Attack(tampered_index, {"signature index": "nothing is signed", "provenance index": "no prov"}),
+    "tampered manifest": Attack(other_bytes, {"image": "has other bytes"}),
+    "tampered config": Attack(tampered("config"), {f"bytes {AMD64}": "is not what is there", "sbom": "not looked at"}),
+    "tampered layer": Attack(tampered("layer"), {f"bytes {AMD64}": "is not what is there", "sbom": "not looked at"}),
+    "missing layer": Attack(missing_layer, {f"bytes {ARM64}": "404", "sbom": "not looked at"}),
+    "longer layer": Attack(longer_layer, {f"bytes {ARM64}": "is not what is there", "sbom": "not looked at"}),
+    "unsigned": Attack(unsigned, NOT_SIGNED),
+    "unsigned platform": Attack(unsigned_platform, {f"signature {ARM64}": "nothing is signed"}),
+    "foreign key": Attack(foreign_key, {"signature index": "by another key", "provenance index": "by another key"}),
+    "swapped signature": Attack(swapped_signature, {f"signature {ARM64}": "a signature is of sha256"}),
+    "claimed signature": Attack(claimed_signature, {f"signature {ARM64}": "by another key, or of other bytes"}),
+    "signature of another digest": Attack(of_another, {"signature index": "a signature is of sha256"}),
+    "tag of another image": Attack(moved_tag, {f"tag {TAG}": "was published as nodejs24.x"}),
+    "one platform for all": Attack(one_platform, {"platforms": "linux/arm64 missing"}),
+    "missing platform": Attack(missing_platform, {"platforms": "linux/arm64 missing"}),
+    "platform that the policy asks for": Attack(
+        missing_platform, {"platforms": "linux/arm64 missing"}, Policy(keys=POLICY.keys, platforms=(AMD64, ARM64))
+    ),
+    "stripped SBOM": Attack(
+        stripped(statement.SPDX, statement.CYCLONEDX),
+        {f"sbom {AMD64} SPDX": "it has none", f"sbom {AMD64} CycloneDX": "it has none"},
+    ),
+    "stripped SPDX": Attack(stripped(statement.SPDX), {f"sbom {ARM64} SPDX": "it has none"}),
+    "stripped provenance": Attack(
+        stripped(statement.PROVENANCE), {"provenance index": "no provenance", "platforms": "nothing says which"}
+    ),
+    "stripped report": Attack(stripped(statement.CONFORMANCE), {f"report {AMD64}": "no conformance report"}),
+    "changed report": Attack(
+        forged(statement.CONFORMANCE, b'"a.check"', b'"b.check"'), {f"report {AMD64}": "of other bytes"}
+    ),
+    "changed provenance": Attack(
+        forged(statement.PROVENANCE, b"c0ffee", b"decade"), {"provenance index": "of other bytes"}
+    ),
+    "failing report": Attack(failing_report, {f"report {AMD64}": "1 failures", f"report {ARM64}": "1 failures"}),
+    "report that claims to pass": Attack(claims_to_pass, {f"report {AMD64}": "1 failures in 1 checks"}),
+    "report of another digest": Attack(report_of_another, {f"report {AMD64}": "its report is of sha256:0000"}),
+    "report without findings": Attack(empty_report, {f"report {AMD64}": "0 failures in 0 checks"}),
+    "package hidden": Attack(package_hidden, {f"sbom {AMD64} SPDX": "does not have pkg:deb/debian/dash@0.5"}),
+    "package invented": Attack(package_invented, {f"sbom {ARM64} CycloneDX": "has pkg:deb/debian/x@1, which is not"}),
+    "file changed": Attack(file_changed, {f"sbom {AMD64} SPDX": "other files: /"}),
+    "input not locked": Attack(unlocked, {f"sbom {AMD64} SPDX": "the provenance does not have pkg:deb/debian/dash"}),
+    "another kind of build": Attack(other_type, {"provenance index": "https://example.org/other"}),
+    "typo-squatted repository": Attack(typo, {"name index": "not for 127.0.0.1", f"name {AMD64}": "team/lambda"}),
+    "no manifest": Attack(no_index, {"image": "not JSON"}),
+    "index in itself": Attack(endless_index, {"image": "no image for a platform"}),
+    "damaged signatures": Attack(damaged_attestations, {"signature index": "is damaged"}),
+    "no such tag": Attack(lambda made: made.there.tags.pop(TAG) and None, {"image": "404"}),
+    "other builder": Attack(
+        lambda _: None, {"provenance index": "built by https://ci"}, Policy(keys=POLICY.keys, builders=("https://me",))
+    ),
+    "other source": Attack(
+        lambda _: None, {"provenance index": "from https://git"}, Policy(keys=POLICY.keys, source="https://me")
+    ),
+    "other revision": Attack(
+        lambda _: None, {"provenance index": "commit c0ffee"}, Policy(keys=POLICY.keys, revision="0" * 40)
+    ),
+    "other lock": Attack(lambda _: None, {"provenance index": "lock cdcd"}, Policy(keys=POLICY.keys, lock="0" * 64)),
+    "too old": Attack(lambda _: None, {f"age {AMD64}": "20 days ago"}, Policy(keys=POLICY.keys, days=19)),
+    "of the future": Attack(lambda _: None, {f"age {AMD64}": "future"}, now=datetime(2026, 1, 1, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_an_attack_is_refused_for_its_reason(attack: Attack, made: Made) -> None:
+    attack.do(made)
+    made.__dict__.pop("repository", None)  # its name may be another now
+    verdict = verified(made, attack.policy, attack.reference, attack.now)
+    found = failures(verdict)
+    assert not verdict.passed
+    for check, words in attack.refused.items():
+        assert words in found.get(check, "nothing"), found
+    assert "cannot be read" not in str(found), "somebody looked at what he had not checked"
+
+
+# --- what was there before --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("created", [CREATED, "2026-10-01T00:00:00Z"], ids=["of the same day", "older"])
+def test_a_replayed_old_tag_is_refused(created: str, made: Made) -> None:
+    old = Made(made.registry, made.folder.parent / "old", created=created, text="old").pushed().signed()
+    if created == CREATED:
+        made.there.tags[TAG] = old.index.digest
+        assert verified(old).passed
+        made.there.tags[TAG] = made.index.digest
+    assert verified(made).passed
+    made.there.tags[TAG] = old.index.digest
+    assert list(failures(verified(old))) == [f"rollback {TAG}"]
+    made.there.tags[TAG] = made.index.digest
+    assert verified(made).passed
+
+
+def test_a_tag_of_a_day_never_moves(made: Made) -> None:
+    tag = f"20261101-{TAG}"
+    assert verified(made, reference=tag).passed
+    newer = Made(made.registry, made.folder.parent / "new", created="2026-11-02T00:00:00Z", text="n").pushed(tag)
+    newer.signed()
+    assert "never moved" in failures(verified(newer, reference=tag))[f"rollback {tag}"]
+
+
+def test_a_newer_one_is_taken_and_what_is_refused_is_not_remembered(made: Made) -> None:
+    assert verified(made).passed
+    newer = Made(made.registry, made.folder.parent / "new", created="2026-11-20T00:00:00Z", text="n").pushed(TAG)
+    newer.signed(OTHER)
+    assert not verified(newer).passed
+    made.there.tags[TAG] = made.index.digest
+    assert verified(made).passed
+    made.there.tags[TAG] = newer.index.digest
+    newer.signed()
+    assert verified(newer).passed
+
+
+def test_a_damaged_memory_is_no_excuse(made: Made) -> None:
+    assert verified(made).passed
+    [path] = (made.folder.parent / "memory" / "verified").iterdir()
+    path.write_text("{}")
+    assert list(failures(verified(made))) == ["rollback"]
+
+
+def test_without_a_key_nothing_is_verified(made: Made) -> None:
+    with pytest.raises(VerifyError, match="no key"):
+        verified(made, Policy())
+
+
+# --- the commands -----------------------------------------------------------------------------------------
+
+
+def run(made: Made, *words: str) -> tuple[int, str, str]:
+    env = {"IMAGEMILL_STATE": str(made.folder.parent / "state"), "HOME": str(made.folder), "DOCKER_CONFIG": ""}
+    done = CliRunner().invoke(main, [*words, "--key", str(made.key_file)], env=env)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_the_command_says_what_it_checked(made: Made) -> None:
+    code, out, err = run(made, "verify", made.reference)
+    assert (code, err) == (0, ""), err
+    assert out.splitlines()[0] == f"{made.reference} {made.index.digest}"
+    code, out, _ = run(made, "verify", made.reference, "--format", "json")
+    [row] = json.loads(out)
+    assert code == 0 and row["passed"] and row["digest"] == made.index.digest
+    code, out, _ = run(made, "verify", made.reference, "--format", "table")
+    assert code == 0 and "rollback" in out
+
+
+def test_the_command_refuses_with_its_exit_code(made: Made) -> None:
+    one_platform(made)
+    code, out, err = run(made, "verify", made.reference)
+    assert code == 53 and "FAIL  platforms: linux/arm64 missing" in out
+    assert "is not verified: platforms: linux/arm64 missing" in err
+    assert run(made, "verify", "python3.13")[0] == 53  # neither a registry nor a tag is named
+
+
+def test_a_bundle_verifies_without_a_registry(made: Made) -> None:
+    out = made.folder / "image.bundle"
+    assert run(made, "bundle", made.reference, "--out", str(out))[:2] == (0, f"{out}\n")
+    first = out.read_bytes()
+    assert run(made, "bundle", made.reference, "--out", str(out))[0] == 0
+    assert out.read_bytes() == first, "the same image gives the same bytes"
+    made.registry.close()
+    code, said, err = run(made, "verify", made.reference, "--offline", str(out))
+    assert code == 0, said + err
+    assert run(made, "verify", made.reference.replace("lambda", "lamda"), "--offline", str(out))[0] == 53
+    assert run(made, "verify", f"{made.reference}-amd64", "--offline", str(out))[0] == 53
+    made.registry.close = lambda: None  # type: ignore[method-assign]
+
+
+def test_what_is_not_good_gets_no_bundle(made: Made) -> None:
+    unsigned(made)
+    out = made.folder / "image.bundle"
+    code, said, err = run(made, "bundle", made.reference, "--out", str(out))
+    assert (code, said) == (53, "") and "nothing is signed" in err and not out.exists()
+
+
+def test_a_truncated_bundle_is_refused(made: Made) -> None:
+    out = made.folder / "image.bundle"
+    assert run(made, "bundle", made.reference, "--out", str(out))[0] == 0
+    whole = out.read_bytes()
+    end = len(whole.rstrip(b"\0"))
+    for size in [*range(0, end, end // 37), end, end + 512]:
+        out.write_bytes(whole[:size])
+        code, said, err = run(made, "verify", made.reference, "--offline", str(out))
+        assert code == 53, f"{size}: {said}"
+        assert "Traceback" not in err
+
+
+def test_a_changed_bundle_is_refused(made: Made) -> None:
+    out = made.folder / "image.bundle"
+    assert run(made, "bundle", made.reference, "--out", str(out))[0] == 0
+    whole = out.read_bytes()
+    with tarfile.open(out) as tar:
+        rows = [(row.name, row.offset_data, row.size) for row in tar if row.name.startswith("blobs/")]
+    for name, place, size in rows:
+        spoiled = bytearray(whole)
+        spoiled[place + size // 2] ^= 1
+        out.write_bytes(spoiled)
+        code, said, err = run(made, "verify", made.reference, "--offline", str(out))
+        assert code == 53, f"{name}: {said} {err}"
+
+
+def test_a_bundle_with_what_no_bundle_has_is_refused(made: Made) -> None:
+    out = made.folder / "image.bundle"
+    assert run(made, "bundle", made.reference, "--out", str(out))[0] == 0
+    with tarfile.open(out, "a") as tar:
+        row = tarfile.TarInfo("../../etc/passwd")
+        tar.addfile(row)
+    code, _, err = run(made, "verify", made.reference, "--offline", str(out))
+    assert code == 53 and "which no bundle has" in err
+
+
+POLICIES = {
+    "keys: [k.pub]\ndayz: 3\n": "key 'dayz' is unknown; did you mean 'days'?",
+    "keys: [k.pub]\ndays: 0\n": "at `$.days`",
+    "keys: [none.pub]\n": "there is no public key",
+    "platforms: [linux/vax]\n": "unknown architecture 'linux/vax'",
+    "trust: {server: 'ftp://x', roots: []}\n": "trust.server",
+    "without: [signature]\n": "without",
+    "[]": "holds no keys",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), POLICIES.items(), ids=list(POLICIES.values()))
+def test_a_policy_with_a_mistake_is_refused(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(text)
+    (tmp_path / "k.pub").write_text(POLICY.keys[0])
+    done = CliRunner().invoke(main, ["verify", "example.org/x:1", "--policy", str(tmp_path / "policy.yaml")])
+    assert done.exit_code == 53 and words in done.stderr, done.stderr
+
+
+def test_a_policy_is_read_with_its_keys(made: Made) -> None:
+    made.key_file.rename(made.folder / "k.pub")
+    (made.folder / "policy.yaml").write_text(f"keys: [k.pub]\nbuilders: [{ORIGIN.builder}]\nwithout: [report]\n")
+    env = {"IMAGEMILL_STATE": str(made.folder / "state"), "HOME": str(made.folder)}
+    words = ["verify", made.reference, "--policy", str(made.folder / "policy.yaml")]
+    done = CliRunner().invoke(main, words, env=env)
+    assert done.exit_code == 0 and "report: the policy does without" in done.stdout, done.output
+
+
+def test_the_image_is_the_one_that_is_planned() -> None:
+    assert IMAGE.tags[-1] == TAG
