@@ -12,6 +12,7 @@ from imagemill.diff import Diff
 from imagemill.manifest import Base, Runtime
 from imagemill.publish import settings
 from imagemill.reports.summary import Document
+from imagemill.verify import policy
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -22,6 +23,7 @@ def schemas() -> dict[str, str]:
         "build/imagemill/diff/diff.schema.json": _schema(Diff, "Diff of two images"),
         "build/imagemill/reports/report.schema.json": _schema(Document, "Report of a conformance run"),
         settings.SCHEMA: _schema(settings.Settings, "publish.yaml: where images are published to"),
+        policy.SCHEMA: _schema(policy.Policy, "Policy: what an image must be like to be trusted"),
         "runtimes/schema/base.json": _schema(Base, "Base: an operating system layer"),
         "runtimes/schema/runtime.json": _schema(Runtime, "Runtime: one Lambda runtime identifier"),
     }

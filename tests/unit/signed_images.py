@@ -14,11 +14,12 @@ from registry_images import repository
 from small_registry import Repo, SmallRegistry
 
 from imagemill import oci
-from imagemill.attest.attach import FORMS, Form, Sealer
-from imagemill.attest.image import attach_all, inventories, statements
-from imagemill.attest.provenance import Locked, Origin
+from imagemill.attest.attach import FORMS, Form, Sealer, attach
+from imagemill.attest.predicates import conformance, sboms
+from imagemill.attest.provenance import Locked, Origin, provenance
 from imagemill.attest.statement import Statement
 from imagemill.conform.finding import Finding
+from imagemill.conform.view import open_layout
 from imagemill.dist import Artifact, Built
 from imagemill.filetree import Entry, Tree
 from imagemill.lock import DebianPackage, Inputs, Lock
@@ -26,9 +27,11 @@ from imagemill.oci import Descriptor, Layout
 from imagemill.platforms import find
 from imagemill.registry.repository import Repository
 from imagemill.reports.summary import Judged, Report
+from imagemill.sbom import take
+from imagemill.sbom.planned import components
 from imagemill.spool import Layers
 
-NAME = "team/lambda"
+NAME, TAG = "team/lambda", "python3.13"
 IMAGE = IMAGES["python3.13-debian"]
 CREATED = "2026-11-01T00:00:00Z"
 ORIGIN = Origin("https://git.example.org/lambda", "c0ffee" + "0" * 34, "https://ci.example.org/release")
@@ -72,6 +75,7 @@ class Made:
     text: str = ""
     platforms: Sequence[str] = ("linux/amd64", "linux/arm64")
     statements: list[Statement] = field(default_factory=list)
+    attached: int = 0
     image = IMAGE
 
     def __post_init__(self) -> None:
@@ -138,18 +142,28 @@ class Made:
         """What is to be signed of it."""
         every = sorted(self.platforms)
         published = {"python3.13": every, **{f"python3.13-{name[6:]}": [name] for name in every}}
-        with Layers(self.folder / "layers") as layers:
-            found = inventories(self.layout.path, IMAGE, self.artifact, self.locked, layers)
         name = self.repository.name
-        return statements(
-            name, IMAGE, self.artifact, self.locked, ORIGIN, tags or published, report or self.report(), found
-        )
+        everything = dict.fromkeys(self.digests, name)
+        said = [provenance(everything, IMAGE, self.artifact, self.locked, ORIGIN, tags or published)]
+        with Layers(self.folder / "layers") as layers:
+            for platform, row in self.images.items():
+                both = {row.digest: name, self.index.digest: name}
+                known = components(IMAGE, lambda part: self.locked.lock.inputs(part, "amd64"))
+                seen = open_layout(self.layout.path, find(platform), layers)
+                said += sboms(both, take(seen, TAG, platform, known))
+                said.append(conformance(both, report or self.report(), row.digest))
+        return said
 
     def signed(self, key: Key = KEY, *, forms: Sequence[Form] = FORMS, said: list[Statement] | None = None) -> Made:
         """Have it signed and attested there."""
         self.statements = self.said() if said is None else said
-        attach_all(self.repository, self.digests, self.statements, Sealer(key), forms)
+        self.attached = self.attach(Sealer(key), forms)
         return self
+
+    def attach(self, sealer: Sealer, forms: Sequence[Form] = FORMS) -> int:
+        """Sign it with what is said of it; how much was sent."""
+        said = {digest: [one for one in self.statements if digest in one.subjects] for digest in self.digests}
+        return sum(attach(self.repository, digest, said[digest], sealer, forms) for digest in self.digests)
 
     def signed_as(self, tag: str, published: str) -> Made:
         """Have it signed as what was published under another tag, and there under this one."""

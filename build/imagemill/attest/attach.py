@@ -6,6 +6,7 @@ and written again, which no registry can do in one step: two that sign the same 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
@@ -49,16 +50,20 @@ class Repository(Protocol):
     def push_manifest(self, reference: str, media_type: str, data: bytes) -> Descriptor:
         """Have a manifest there, under a tag or its digest."""
 
+    def referrers(self, digest: str, artifact_type: str = "") -> list[Descriptor]:
+        """What refers to a manifest."""
+
     def attach_referrer(self, media_type: str, data: bytes) -> object:
         """Have a manifest there that refers to another."""
 
 
 class Sealer:
-    """Seals statements and payloads with one key, each once."""
+    """Seals statements and payloads with one key, each once. Threads may share it."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
         self._sealed: dict[bytes, Envelope] = {}
+        self._lock = threading.Lock()
         self.key = PublicKey(signer.public_key)
 
     def sign(self, payload: bytes) -> bytes:
@@ -67,15 +72,17 @@ class Sealer:
 
     def seal(self, payload: bytes) -> Envelope:
         """The envelope of a statement."""
-        if payload not in self._sealed:
-            self._sealed[payload] = dsse.read(dsse.seal(statement.PAYLOAD, payload, self._signer))
-        return self._sealed[payload]
+        with self._lock:
+            if payload not in self._sealed:
+                self._sealed[payload] = dsse.read(dsse.seal(statement.PAYLOAD, payload, self._signer))
+            return self._sealed[payload]
 
     def made(self, envelope: Envelope) -> bool:
         """Whether an envelope is by this key; if so it is the one from now on."""
         if envelope.by([self.key]) is None:
             return False
-        self._sealed[envelope.payload] = envelope
+        with self._lock:
+            self._sealed[envelope.payload] = envelope
         return True
 
 
@@ -103,7 +110,7 @@ def attach(
     if "referrers" in forms:
         own = Statement({subject.digest: repository.name}, statement.SIGNATURE, {})
         for payload, one in ({statement.write(own): own} | payloads).items():
-            sent += _referring(repository, subject, sealer.seal(payload), one.kind, sealer.key)
+            sent += _referring(repository, subject, payload, one.kind, sealer)
     return sent
 
 
@@ -169,14 +176,26 @@ def _write(repository: Repository, tag: str, rows: list[Row], blobs: list[bytes]
     return len(blobs) + 2
 
 
-def _referring(repository: Repository, subject: Descriptor, envelope: Envelope, kind: str, key: PublicKey) -> int:
-    bundle = bundles.write(envelope, key)
+def _referring(repository: Repository, subject: Descriptor, payload: bytes, kind: str, sealer: Sealer) -> int:
+    bundle = bundles.write(sealer.seal(payload), sealer.key)
     manifest = bundles.manifest(bundle, kind, subject)
     if repository.head(sha256(manifest)):
         return 0
+    for one in repository.referrers(subject.digest, bundles.MEDIA_TYPE):
+        if one.annotations.get(bundles.PREDICATE) == kind and _said(repository, one.digest, payload, sealer):
+            return 0
     _send(repository, [bundle, bundles.EMPTY])
     repository.attach_referrer(MANIFEST, manifest)
     return 3
+
+
+def _said(repository: Repository, digest: str, payload: bytes, sealer: Sealer) -> bool:
+    """Whether a bundle says just this, by this very key, whose signatures differ from one time to the next."""
+    try:
+        envelope = bundles.read(repository.small_blob(bundles.layer(repository.manifest(digest)), LONGEST))
+    except VerifyError:
+        return False  # somebody else's
+    return envelope.payload == payload and sealer.made(envelope)
 
 
 def _send(repository: Repository, blobs: Iterable[bytes]) -> None:

@@ -59,3 +59,12 @@ def manifest(bundle: bytes, predicate: str, subject: Descriptor) -> bytes:
             "annotations": {CONTENT: "dsse-envelope", PREDICATE: predicate},
         }
     )
+
+
+def layer(manifest: bytes) -> str:
+    """The digest of the bundle that a manifest has. VerifyError for one that has none."""
+    try:
+        [row] = json.loads(manifest)["layers"]
+        return str(row["digest"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise VerifyError(f"the manifest of a bundle is damaged: {error!r}", "sign the image again") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -131,10 +130,7 @@ def _referring(source: Source, digest: str, keys: Sequence[PublicKey]) -> list[F
     found: list[Found] = []
     for one in listed:
         try:
-            [layer] = json.loads(source.manifest(one.digest))["layers"]
-            data = source.small_blob(str(layer["digest"]), LONGEST)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            found.append(Refused(f"the manifest of a bundle is damaged: {error!r}"))
+            data = source.small_blob(bundles.layer(source.manifest(one.digest)), LONGEST)
         except ImagemillError as error:
             found.append(Refused(error.message))
         else:
