@@ -7,6 +7,7 @@ import builtins
 import datetime
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,8 +17,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from imagemill.errors import PublishError, RegistryError
-from imagemill.publish import ecr, upkeep
+from imagemill.errors import ManifestError, PublishError, RegistryError
+from imagemill.publish import ecr, settings, upkeep
 from imagemill.publish.settings import Destination, Ecr
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -87,7 +88,7 @@ def put(api: Any, tag: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "settings", "expected"),
+    ("host", "given", "expected"),
     [
         (HOST, None, ("123456789012", "eu-west-1")),
         ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", None, ("123456789012", "cn-north-1")),
@@ -104,10 +105,29 @@ def put(api: Any, tag: str, number: int) -> None:
     ],
 )
 def test_whose_registry_it_is_follows_from_its_name(
-    host: str, settings: Ecr | None, expected: tuple[str, str] | None
+    host: str, given: Ecr | None, expected: tuple[str, str] | None
 ) -> None:
-    found = ecr.account_of(host, settings)
+    found = ecr.account_of(host, given)
     assert (found and (found.account, found.region)) == expected
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "good"),
+    [
+        ("http://localhost:4566", True),
+        ("https://vpce-1.api.ecr.eu-west-1.vpce.amazonaws.com", True),
+        ("localhost:4566", False),
+        ("https://me:password@host", False),
+    ],
+)
+def test_endpoints_are_addresses_without_logins(endpoint: str, good: bool, tmp_path: Path) -> None:
+    (tmp_path / "publish.yaml").write_text(f"destinations:\n- to: {TO.to}\n  ecr: {{endpoint: '{endpoint}'}}\n")
+    if good:
+        (found,) = settings.read(tmp_path).destinations
+        assert ecr.account_of(found.host, found.ecr) == ecr.Account(HOST, "123456789012", "eu-west-1", endpoint)
+    else:
+        with pytest.raises(ManifestError, match="endpoint"):
+            settings.read(tmp_path)
 
 
 def test_a_wrong_region_is_refused() -> None:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from imagemill import strictyaml
 from imagemill.errors import ManifestError, PublishError
-from imagemill.keys import Url, spelled
+from imagemill.keys import spelled
 
 FILE = "publish.yaml"
 SCHEMA = "build/imagemill/publish/publish.schema.json"
@@ -24,6 +24,8 @@ RepositoryName = Annotated[
     ),
 ]
 
+Endpoint = Annotated[str, spelled(r"^https?://[^/\s@]+(/\S*)?$", "https://host, or http://localhost:4566")]
+
 
 class Ecr(Struct, frozen=True, forbid_unknown_fields=True):
     """How repositories are made in Amazon ECR. Without `endpoint` and `region` they follow from the registry's name."""
@@ -34,7 +36,7 @@ class Ecr(Struct, frozen=True, forbid_unknown_fields=True):
     keep_untagged_days: Annotated[int, Meta(ge=1)] = 14
     """Days after which ECR removes what no tag or index points at."""
     region: str = ""
-    endpoint: Url | None = None
+    endpoint: Endpoint | None = None
     """Of another service with ECR's API, as LocalStack's."""
 
 
