@@ -32,11 +32,17 @@ class Notary:
     postgres: Service
     signer: Service
     server: Service
+    name: str = "127.0.0.1"
 
     @property
     def address(self) -> str:
         """For DOCKER_CONTENT_TRUST_SERVER."""
-        return f"https://127.0.0.1:{self.server.port}"
+        return f"https://{self.name}:{self.server.port}"
+
+    @property
+    def ended(self) -> list[Service]:
+        """What runs no more, though nobody stopped it."""
+        return [service for service in (self.postgres, self.signer, self.server) if not service.running]
 
     def start(self) -> None:
         """Start all three, in their order."""
@@ -64,20 +70,31 @@ def postgres_programs() -> Path | None:
 
 
 @contextmanager
-def notary(programs: Path, folder: Path, ca: Path, tokens: Tokens | None = None) -> Iterator[Notary]:
+def notary(
+    programs: Path,
+    folder: Path,
+    ca: Path,
+    tokens: Tokens | None = None,
+    *,
+    listen: str = "127.0.0.1",
+    port: int = 0,
+    name: str = "127.0.0.1",
+) -> Iterator[Notary]:
     """A notary of the `programs` in a folder, keeping all in `folder`, with certificates of the authority in `ca`.
 
-    `folder` must be reachable for the user postgres where root starts this: PostgreSQL does not run as root.
+    It takes connections to the address `listen` and a `port` (0 is a free one), and clients reach it by `name`; what
+    it is made of stays on this machine. `folder` must be reachable for the user postgres where root starts this:
+    PostgreSQL does not run as root.
     """
     folder.mkdir(parents=True, exist_ok=True)
     database = _postgres(folder)
-    pair = issue(ca, "notary", "127.0.0.1", "localhost")
+    pair = issue(ca, "notary", *dict.fromkeys(("127.0.0.1", "localhost", name)))
     trusted = str(authority(ca).certificate)
     passphrase = folder / "signer.passphrase"
     if not passphrase.exists():
         passphrase.touch(0o600)
         passphrase.write_text(secrets.token_hex(16), encoding="ascii")
-    signer_port, server_port = free_port(), free_port()
+    signer_port, server_port = free_port(), port or free_port()
     storage = {"backend": "postgres", "db_url": _address(folder, database.port)}
     log = {"level": "warn"}
     signer: dict[str, Any] = {
@@ -92,7 +109,7 @@ def notary(programs: Path, folder: Path, ca: Path, tokens: Tokens | None = None)
     }
     server: dict[str, Any] = {
         "server": {
-            "http_addr": f"127.0.0.1:{server_port}",
+            "http_addr": f"{listen}:{server_port}",
             "tls_cert_file": str(pair.certificate),
             "tls_key_file": str(pair.key),
         },
@@ -120,6 +137,7 @@ def notary(programs: Path, folder: Path, ca: Path, tokens: Tokens | None = None)
         database,
         _go(programs, folder, "notary-signer", signer_port, signer, NOTARY_SIGNER_ALIAS1=passphrase.read_text()),
         _go(programs, folder, "notary-server", server_port, server),
+        name,
     )
     try:
         found.start()

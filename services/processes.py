@@ -51,6 +51,11 @@ class Service:
         """The process that runs; None for none."""
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End it as a machine that loses its power would."""
         self._end(signal.SIGKILL)

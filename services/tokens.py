@@ -80,8 +80,18 @@ class Tokens:
 
 
 @contextmanager
-def serving(pair: Pair, users: Mapping[str, tuple[str, frozenset[str]]]) -> Iterator[Tokens]:
-    """A token service on a free port of this machine, with the certificate of `pair`, which signs tokens too."""
+def serving(
+    pair: Pair,
+    users: Mapping[str, tuple[str, frozenset[str]]],
+    *,
+    listen: str = "127.0.0.1",
+    port: int = 0,
+    name: str = "127.0.0.1",
+) -> Iterator[Tokens]:
+    """A token service with the certificate of `pair`, which signs tokens too. Port 0 is a free one.
+
+    It takes connections to the address `listen`, and clients reach it by `name`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -103,11 +113,11 @@ def serving(pair: Pair, users: Mapping[str, tuple[str, frozenset[str]]]) -> Iter
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: tokens and passwords are in no log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((listen, port), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    tokens = Tokens(f"https://127.0.0.1:{server.server_port}/token", pair, users)
+    tokens = Tokens(f"https://{name}:{server.server_port}/token", pair, users)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
