@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import notary_settings
 from certificates import authority, issue
 from processes import Service, free_port
 from tokens import ISSUER, SERVICE, Tokens
@@ -95,44 +95,12 @@ def notary(
         passphrase.touch(0o600)
         passphrase.write_text(secrets.token_hex(16), encoding="ascii")
     signer_port, server_port = free_port(), port or free_port()
-    storage = {"backend": "postgres", "db_url": _address(folder, database.port)}
-    log = {"level": "warn"}
-    signer: dict[str, Any] = {
-        "server": {
-            "grpc_addr": f"127.0.0.1:{signer_port}",
-            "tls_cert_file": str(pair.certificate),
-            "tls_key_file": str(pair.key),
-            "client_ca_file": trusted,
-        },
-        "storage": {**storage, "default_alias": "alias1"},
-        "logging": log,
-    }
-    server: dict[str, Any] = {
-        "server": {
-            "http_addr": f"{listen}:{server_port}",
-            "tls_cert_file": str(pair.certificate),
-            "tls_key_file": str(pair.key),
-        },
-        "trust_service": {
-            "type": "remote",
-            "hostname": "127.0.0.1",
-            "port": str(signer_port),
-            "key_algorithm": "ecdsa",
-            "tls_ca_file": trusted,
-            "tls_client_cert": str(pair.certificate),
-            "tls_client_key": str(pair.key),
-        },
-        "storage": storage,
-        "logging": log,
-    }
+    url = _address(folder, database.port)
+    files = (str(pair.certificate), str(pair.key), trusted)
+    signer = notary_settings.signer(f"127.0.0.1:{signer_port}", *files, url)
+    server = notary_settings.server(f"{listen}:{server_port}", *files, url, "127.0.0.1", signer_port)
     if tokens is not None:
-        options = {
-            "realm": tokens.address,
-            "service": SERVICE,
-            "issuer": ISSUER,
-            "rootcertbundle": str(tokens.pair.certificate),
-        }
-        server["auth"] = {"type": "token", "options": options}
+        server = notary_settings.guarded(server, tokens.address, SERVICE, ISSUER, str(tokens.pair.certificate))
     found = Notary(
         database,
         _go(programs, folder, "notary-signer", signer_port, signer, NOTARY_SIGNER_ALIAS1=passphrase.read_text()),
@@ -195,7 +163,7 @@ def _postgres(folder: Path) -> Service:
 
 def _address(folder: Path, port: int) -> str:
     password = (folder / "postgres.password").read_text(encoding="ascii")
-    return f"postgres://postgres:{password}@127.0.0.1:{port}/{_DATABASE}?sslmode=disable"
+    return notary_settings.database("postgres", password, "127.0.0.1", port, _DATABASE)
 
 
 def _run(argv: list[str], user: str | None) -> None:

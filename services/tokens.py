@@ -79,6 +79,23 @@ class Tokens:
         return name if known and hmac.compare_digest(known[0], password) else None
 
 
+def users_of(text: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Users who may do everything, of lines `name:password`. ValueError for another line; `#` begins a comment."""
+    users = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, colon, password = line.partition(":")
+        if line.strip() and not line.startswith("#"):
+            if not (name and colon and password):
+                raise ValueError(f"line {number}: write it as name:password")
+            users[name] = (password, EVERYTHING)
+    return users
+
+
+def new_user() -> str:
+    """Such a line for a user `publisher` with a password of its own."""
+    return f"publisher:{secrets.token_urlsafe(24)}\n"
+
+
 @contextmanager
 def serving(
     pair: Pair,

@@ -8,7 +8,6 @@ snapshots and timestamps (encrypted), a certificate authority of its own, and wh
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import sys
@@ -23,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from certificates import authority, issue
 from notary_server import Notary, notary, postgres_programs
 from processes import listens
-from tokens import EVERYTHING, serving
+from tokens import new_user, serving, users_of
 
 PROGRAMS = ("notary-server", "notary-signer")
 _SECONDS = 1.0  # between looks whether all still run
@@ -101,20 +100,16 @@ def _prepared(folder: Path, *ports: int) -> None:
 
 
 def _users(file: Path) -> dict[str, tuple[str, frozenset[str]]]:
-    """Who may sign: lines of `name:password`. The first start makes a user `publisher`."""
+    """Who may sign. The first start makes a user."""
     if not file.exists():
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-            out.write(f"publisher:{secrets.token_urlsafe(24)}\n")
-    elif file.stat().st_mode & 0o077:
+            out.write(new_user())
+    if file.stat().st_mode & 0o077:
         raise Refused(f"{file} can be read by others; run `chmod 600 {file}`")
-    users = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        name, colon, password = line.partition(":")
-        if line.strip() and not line.startswith("#"):
-            if not (name and colon and password):
-                raise Refused(f"{file} line {number}: write it as name:password")
-            users[name] = (password, EVERYTHING)
-    return users
+    try:
+        return users_of(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Refused(f"{file} {error}") from None
 
 
 def _told(running: Notary, folder: Path) -> str:
