@@ -59,7 +59,8 @@ def mutability(client: Any, words: Mapping[str, str], repository: Mapping[str, A
 def lifecycle(client: Any, words: Mapping[str, str], repository: Mapping[str, Any], wanted: Ecr) -> str:
     """The rule by which ECR removes leftovers of images that were published again.
 
-    ECR keeps what an index names as long as the index is there.
+    ECR keeps what an index names, and what has a subject, as long as those are there.
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
     """
     try:
         with aws.told("ecr:GetLifecyclePolicy"):
@@ -77,7 +78,7 @@ def lifecycle(client: Any, words: Mapping[str, str], repository: Mapping[str, An
 def with_rule(policy: str, days: int) -> str:
     """A lifecycle policy with our rule in it; empty where it is, or another rule for what has no tag.
 
-    The rules of others keep their order, and come after it: it has nothing to do with what they select.
+    The rules of others keep their order, and come after it: one for everything has to be the last.
     """
     rules = json.loads(policy)["rules"]
     others = [rule for rule in rules if rule.get("description") != RULE]
