@@ -8,13 +8,17 @@ FROM ?=
 TO ?=
 DATE ?= $(shell date -u +%Y%m%d)
 SIGN ?=
-PUBLIC ?=
+PUBLIC ?= $(wildcard cosign.pub)
+KEYS ?= .imagemill/release-keys
+IN ?= images.tar
+OUT ?= images.tar
 
 # what a dist has, as words: names, or NAME,PLATFORM; and the tags of a day that a record has
 read = $(PY) -c 'import json, sys; data = json.load(open(sys.argv[1]))["images"]; print(*($(1)))'
 built = $$($(call read,data) $(DIST)/digests.json 2>/dev/null || true)
 pairs = $$($(call read,f"{name}$(comma){platform}" for name$(comma) one in data.items() for platform in one["platforms"]) $(DIST)/digests.json)
 dated = $$($(call read,sorted(tag for one in data.values() for tag in one["tags"] if ":$(DATE)-" in tag)) $(RELEASES)/$(DATE).json)
+digests = $$($(call read,sorted({tag.rpartition(":")[0] + "@" + one["digest"] for one in data.values() for tag in one["tags"]})) $(RELEASES)/$(DATE).json)
 comma := ,
 
 .PHONY: matrix
@@ -24,6 +28,10 @@ matrix: .venv/images.stamp ## print the shares of a release as a matrix for CI (
 .PHONY: unreleased
 unreleased: .venv/images.stamp ## print what is not what was released last, as JSON (RELEASES, SET, IMAGES)
 	@$(MILL) plan --set $(SET) --format json --unreleased --releases $(RELEASES) $(IMAGES)
+
+.PHONY: release-date
+release-date: ## print the date of a release that is made now: 20261121, then 20261121.1 (RELEASES)
+	@date=$(DATE); number=0; while [ -e $(RELEASES)/$$date.json ]; do number=$$((number + 1)); date=$(DATE).$$number; done; echo $$date
 
 .PHONY: shard
 shard: .venv/images.stamp ## build a share of a release, from the lock alone (SHARD=1/2, PLATFORM=linux/arm64, DIST)
@@ -38,6 +46,10 @@ judge: .venv/images.stamp ## judge what a share has and write the reports that p
 .PHONY: pack
 pack: ## pack a share for another machine, each blob once (DIST, OUT=share.tar)
 	@tar --create --file $(OUT) --directory $(DIST) .
+
+.PHONY: unpack
+unpack: ## unpack what was packed (IN=images.tar, DIST)
+	@mkdir -p $(DIST); tar --extract --file $(IN) --directory $(DIST); rm $(IN)
 
 .PHONY: merge
 merge: .venv/images.stamp ## join shares, and their reports, to whole images (FROM="one two.tar", DIST)
@@ -57,6 +69,14 @@ sboms: .venv/images.stamp ## write the bills of materials of what was built into
 	  $(MILL) sbom $${pair%,*} --platform $${pair#*,} --dist $(DIST) --format $$form --out $(DIST)/sbom/$${pair%,*}-$${pair##*/}.$$form.json; \
 	done; done
 
+.PHONY: release-keys
+release-keys: .venv/images.stamp ## put SIGNING_KEY (PEM) and TRUST_KEYS (a backup, base64) of the environment into the folder KEYS, as they are encrypted
+	@umask 077; mkdir -p $(KEYS); printf '%s\n' "$$SIGNING_KEY" > $(KEYS)/signing.key; \
+	if [ -n "$${TRUST_KEYS:-}" ]; then \
+	  printf '%s' "$$TRUST_KEYS" | base64 --decode > $(KEYS)/trust.pem; \
+	  $(MILL) trust import --trust $(KEYS)/trust $(KEYS)/trust.pem; \
+	fi
+
 .PHONY: publish
 publish: .venv/images.stamp ## push, sign, verify, and only then tag (TO, DATE, SIGN="--key FILE", ARGS=--dry-run)
 	@$(MILL) publish --set $(SET) --dist $(DIST) --report $(DIST)/conformance.json --date $(DATE) --releases $(RELEASES) \
@@ -65,6 +85,10 @@ publish: .venv/images.stamp ## push, sign, verify, and only then tag (TO, DATE, 
 .PHONY: verify
 verify: .venv/images.stamp ## verify all that a release has published, as a stranger would (DATE, PUBLIC=KEY.pub)
 	@for ref in $(dated); do $(MILL) verify $$ref $(if $(PUBLIC),--key $(PUBLIC)) $(ARGS); done
+
+.PHONY: keyless
+keyless: ## sign all digests of a release with cosign, as the workflow that runs this (DATE)
+	@for ref in $(digests); do cosign sign --yes --recursive $$ref; done
 
 .PHONY: notes
 notes: .venv/images.stamp ## print the notes of a release in Markdown (DATE, DIST, RELEASES, IMAGES)
