@@ -7,7 +7,7 @@ PLATFORM ?=
 FROM ?=
 TO ?=
 DATE ?= $(shell date -u +%Y%m%d)
-SIGN ?=
+SIGN ?= $(addprefix --trust $(KEYS) --key ,$(firstword $(wildcard $(KEYS)/private/*.key)))
 PUBLIC ?= $(wildcard cosign.pub)
 KEYS ?= .imagemill/release-keys
 IN ?= images.tar
@@ -70,15 +70,12 @@ sboms: .venv/images.stamp ## write the bills of materials of what was built into
 	done; done
 
 .PHONY: release-keys
-release-keys: .venv/images.stamp ## put SIGNING_KEY (PEM) and TRUST_KEYS (a backup, base64) of the environment into the folder KEYS, as they are encrypted
-	@umask 077; mkdir -p $(KEYS); printf '%s\n' "$$SIGNING_KEY" > $(KEYS)/signing.key; \
-	if [ -n "$${TRUST_KEYS:-}" ]; then \
-	  printf '%s' "$$TRUST_KEYS" | base64 --decode > $(KEYS)/trust.pem; \
-	  $(MILL) trust import --trust $(KEYS)/trust $(KEYS)/trust.pem; \
-	fi
+release-keys: .venv/images.stamp ## put RELEASE_KEYS of the environment, which `imagemill trust export` wrote, into the folder KEYS
+	@umask 077; mkdir -p $(KEYS); printf '%s\n' "$$RELEASE_KEYS" > $(KEYS)/backup; \
+	$(MILL) trust --trust $(KEYS) import $(KEYS)/backup; rm $(KEYS)/backup
 
 .PHONY: publish
-publish: .venv/images.stamp ## push, sign, verify, and only then tag (TO, DATE, SIGN="--key FILE", ARGS=--dry-run)
+publish: .venv/images.stamp ## push, sign, verify, and only then tag (TO, DATE, KEYS or SIGN="--key FILE", ARGS=--dry-run)
 	@$(MILL) publish --set $(SET) --dist $(DIST) --report $(DIST)/conformance.json --date $(DATE) --releases $(RELEASES) \
 	  $(foreach one,$(TO),--to $(one)) $(SIGN) $(ARGS) $(IMAGES)
 

@@ -168,7 +168,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         "release/publish: has secrets without a maintainer's approval",
     ),
     "a secret elsewhere": (
-        lambda w: w["release"]["jobs"]["dry-run"]["env"].update(KEY="${{ secrets.SIGNING_KEY }}"),
+        lambda w: w["release"]["jobs"]["dry-run"]["env"].update(KEY="${{ secrets.RELEASE_KEYS }}"),
         "release/dry-run: has secrets without a maintainer's approval",
     ),
     "any branch": (
@@ -185,7 +185,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         lambda w: step(w["release"]["jobs"]["publish"], "rm -rf").pop("if"), "release/publish: leaves keys behind",
     ),
     "an action that gets a secret": (
-        lambda w: step(w["release"]["jobs"]["publish"], "download").update(env={"X": "${{ secrets.SIGNING_KEY }}"}),
+        lambda w: step(w["release"]["jobs"]["publish"], "download").update(env={"X": "${{ secrets.RELEASE_KEYS }}"}),
         "release/publish: gives secrets to others' actions",
     ),
     "a command from outside": (
