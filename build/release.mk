@@ -92,6 +92,6 @@ notes: .venv/images.stamp ## print the notes of a release in Markdown (DATE, DIS
 	@$(MILL) notes --set $(SET) --dist $(DIST) --releases $(RELEASES) --date $(DATE) $(ARGS) $(IMAGES)
 
 .PHONY: release-rehearsal
-release-rehearsal: .venv/dev.stamp ## make two whole releases on this machine, against a registry and a notary on loopback
+release-rehearsal: .venv/dev.stamp ## make two whole releases here, against a registry and a notary on loopback (RUNTIME=python3.13)
 	@bash tests/engines.sh
-	@$(PY) tests/trust/rehearsal.py $(ARGS)
+	@IMAGEMILL_REHEARSE=$(or $(RUNTIME),provided.al2023) $(PY) -m pytest -q -s tests/trust/test_rehearsal.py $(ARGS)
