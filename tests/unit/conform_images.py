@@ -262,6 +262,8 @@ class FakeRunner:
         self.record = good_record(subject.image)
         self.hardened = dict(self.record)
         self.silent = ""
+        self.missing = ""
+        self.compiled = "42"
         self.containers = 0
 
     def __call__(
@@ -288,4 +290,7 @@ class FakeRunner:
         for run, text in self.printed.items():
             if f"( {run}\n)" in argv[-1]:
                 out += f"{text}\n\n@@imagemill {self.code}\n"
+        if "( for tool in " in argv[-1]:
+            out += f"{self.missing}started\n\n@@imagemill 0\n"
+        out += f"cc\n{self.compiled}\n\n@@imagemill 0\n" * argv[-1].count('( cd "$(mktemp -d)"')
         return Completed(out.encode(), b"", 0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from imagemill.conform import (
     accepted,
     budgets,
+    building,
     configuration,
     content,
     environment,
@@ -76,6 +77,8 @@ DYNAMIC: tuple[Check, ...] = (
     running.commands,
     running.example,
     budgets.measured,
+    building.tools,
+    building.native,
     inside.answers,
     inside.hardened,
     inside.user,

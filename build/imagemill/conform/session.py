@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from imagemill.conform import workbench
 from imagemill.conform.finding import Subject
 from imagemill.conform.view import Completed, View
 from imagemill.errors import EngineError
@@ -51,7 +52,8 @@ class Output(Struct, frozen=True):
 
 
 def held(view: View, subject: Subject, *, hardened: bool = False) -> Mapping[str, Output]:
-    """What each step said, by its name: commands of the manifest by themselves, contracts by the names above.
+    """What each step said, by its name: commands of the manifest by themselves, contracts by the names above, what is
+    tried in build images by the names in `workbench`.
 
     A `hardened` container has a read-only root but for /tmp, no capabilities and a user that /etc/passwd does not
     know; in it only one call is made.
@@ -60,7 +62,7 @@ def held(view: View, subject: Subject, *, hardened: bool = False) -> Mapping[str
     if hardened:
         steps = dict(list(steps.items())[:1])
     else:
-        steps |= {check.run: check.run for check in commands(subject)}
+        steps |= {check.run: check.run for check in commands(subject)} | workbench.steps(view, subject)
     return _outputs(view, steps, hardened=hardened) if steps else {}
 
 
