@@ -14,13 +14,14 @@ from imagemill.conform.view import Config, view
 from imagemill.contained import Contained
 from imagemill.engine import containers
 from imagemill.errors import ImagemillError, SelectionError
-from imagemill.judging import opened_layers
+from imagemill.judging import locked, opened_layers
 from imagemill.labels import labels
 from imagemill.oci import Descriptor, Layout
 from imagemill.plan import Image
 from imagemill.platforms import Platform, find, native
 from imagemill.recorder import Real
 from imagemill.references import Places, open_reference
+from imagemill.sbom.bill import Bill
 from imagemill.workshop import Workshop
 
 _OURS = "io.imagemill.runtime"
@@ -43,7 +44,7 @@ class Terms:
     """What images are held against: `planned` are all there are, `chosen` what --as says (empty: to be guessed).
 
     `platforms` are the ones wanted, all when there are none; `now` is the time in seconds since 1970.
-    `real` is an environment that they are held against too.
+    `real` is an environment that they are held against too, and `bills` are of materials, one of which must be theirs.
     """
 
     planned: Sequence[Image]
@@ -51,6 +52,7 @@ class Terms:
     platforms: Sequence[str]
     now: int
     real: Real | None = None
+    bills: Sequence[Bill] = ()
 
 
 def appraise(
@@ -109,6 +111,8 @@ def _subject(name: str, config: Config, platform: Platform, terms: Terms, worksh
         name=name,
         against=terms.real,
         emulated=platform != native(),
+        bills=terms.bills,
+        components=locked(workshop.paths.root, image, platform) if ours and terms.bills else (),
     )
 
 

@@ -141,6 +141,12 @@ class RecordError(ImagemillError):
     exit_code = 44
 
 
+class SbomError(ImagemillError):
+    """What should be a software bill of materials is none."""
+
+    exit_code = 45
+
+
 class RegistryError(ImagemillError):
     """A registry that refuses, fails, or says something else than it should.
 

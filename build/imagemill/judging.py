@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # most of these take long to import, and are not needed where
     from imagemill.contained import Contained
     from imagemill.engine import containers
     from imagemill.recorder import Real
+    from imagemill.sbom import Component
+    from imagemill.sbom.bill import Bill
     from imagemill.verdicts import Verdicts
     from imagemill.workshop import Workshop
 
@@ -62,12 +64,14 @@ def examine(
     verdicts: Verdicts | None = None,
     jobs: int = 1,
     real: Real | None = None,
+    bills: Sequence[Bill] = (),
 ) -> Report:
     """Judge the built artifacts of these images, `jobs` at once.
 
     Both in seconds since 1970: `time` is what the report says, `now` what certificates must be valid at.
     What `verdicts` have of the same bytes is taken from there. Without a runner, or where it cannot run a platform, the
-    checks that need one say that they were skipped. `real` is an environment that each image is held against too.
+    checks that need one say that they were skipped. `real` is an environment that each image is held against too, and
+    `bills` are of materials, one of which must be of each image.
     Raises SelectionError for an image that was not built.
     """
     record = workshop.dist.read()
@@ -97,7 +101,9 @@ def examine(
 
                     container = contained.built(workshop.dist, engine, artifact, platform, workshop.progress)
                 held = subject(workshop, image, platform, _created(layout), now)
-                held = replace(held, against=real)
+                held = replace(held, against=real, bills=bills)
+                if bills:
+                    held = replace(held, components=locked(workshop.paths.root, image, platform))
                 cases[number] = _Case(layout, held, container)
             found.append(known or [])
             judged.append(structs.replace(about, cached=known is not None))
@@ -137,6 +143,15 @@ def subject(workshop: Bench | Workshop, image: Image, platform: Platform, create
         now=now,
         emulated=platform != native(),
     )
+
+
+def locked(root: Path, image: Image, platform: Platform) -> list[Component]:
+    """What the lock knows of an image that was made from it. LockError where there is no such lock."""
+    from imagemill import lock
+    from imagemill.sbom.planned import components
+
+    pins = lock.read(lock.path_of(root, image.base.name))
+    return list(components(image, lambda name: pins.inputs(name, platform.arch)))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from imagemill.cli.shared import (
 if TYPE_CHECKING:
     from imagemill.engine.containers import Runner
     from imagemill.recorder import Real
+    from imagemill.sbom.bill import Bill
     from imagemill.verdicts import Verdicts
 
 
@@ -69,6 +70,10 @@ def context(root: Path | None, images: Sequence[str], which: str, platforms: Seq
     "--against", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FACTS.JSON",
     help="Hold images against this record of a real environment too; see `imagemill record`.",
 )  # fmt: skip
+@click.option(
+    "--sbom", "boms", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="SBOM.JSON", multiple=True,
+    help="Hold images against this bill of materials too, SPDX or CycloneDX, of whatever tool; may be repeated.",
+)  # fmt: skip
 @click.option("--no-run", is_flag=True, help="Only what needs no container.")
 @click.option("--no-cache", is_flag=True, help="Judge again what was judged today and has not changed since.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many images at once; default: as this machine allows.")
@@ -82,6 +87,7 @@ def conform(
     platforms: Sequence[str],
     chosen: str,
     against: Path | None,
+    boms: Sequence[Path],
     no_run: bool,
     no_cache: bool,
     jobs: int | None,
@@ -110,6 +116,7 @@ def conform(
     catalog = catalog_of(top)
     facts.keep(state_of(top) / PARSED)
     real = _record(against) if against else None
+    bills = [_bill(path) for path in boms]
     with progress() as said:
         epoch, now = source_date_epoch(os.environ), int(time.time())
         runner = None if no_run else _runner()
@@ -121,12 +128,13 @@ def conform(
             runner,
             time=now if epoch is None else epoch,
             now=now,
-            verdicts=None if no_cache or real else _verdicts(top, now),
+            verdicts=None if no_cache or real or bills else _verdicts(top, now),
             jobs=limits.read().jobs(jobs or 0),
             real=real,
+            bills=bills,
         )
         workshop = workshop_of(top, dist, said) if others else None
-        for one in appraised(others, catalog, chosen, platform_names(platforms), workshop, runner, real):
+        for one in appraised(others, catalog, chosen, platform_names(platforms), workshop, runner, real, bills):
             judged = reports.Judged(one.name, one.platform, one.digest, one.size, one.layers)
             found = structs.replace(found, findings=(*found.findings, *one.findings), images=(*found.images, judged))
     write(found, wanted)
@@ -138,6 +146,12 @@ def _record(path: Path) -> Real:
     from imagemill import recorder
 
     return recorder.load(path)
+
+
+def _bill(path: Path) -> Bill:
+    from imagemill.sbom import bill
+
+    return bill.read(path)
 
 
 def _runner() -> Runner | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imagemill.load import Catalog
     from imagemill.plan import Image
     from imagemill.recorder import Real
+    from imagemill.sbom.bill import Bill
     from imagemill.workshop import Workshop
 
 
@@ -43,8 +44,10 @@ def appraised(
     workshop: Workshop | None,
     runner: Runner | None,
     real: Real | None,
+    bills: Sequence[Bill] = (),
 ) -> list[Appraised]:
-    """Judge what these references lead to; `chosen` is what --as says, `real` what --against does.
+    """Judge what these references lead to; `chosen` is what --as says, `real` what --against does, `bills` what
+    --sbom does.
 
     The local engine is looked in even where nothing is run.
     """
@@ -59,7 +62,7 @@ def appraised(
     from imagemill.web import Web
 
     engine = runner or containers.find(os.environ)
-    terms = Terms(plan(catalog), chosen, platforms, int(time.time()), real)
+    terms = Terms(plan(catalog), chosen, platforms, int(time.time()), real, bills)
     with scratch(workshop.paths.state) as folder:
         cache, web, save = Cache(workshop.paths.cache), Web(workshop.mirrors), engine.save if engine else None
         where = places(os.environ, folder, cache, web, save, workshop.progress.step)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from imagemill.cli.references import layout_of, planned
 from imagemill.cli.shared import checkout, platform_names
-
-if TYPE_CHECKING:
-    from imagemill.plan import Image
-    from imagemill.platforms import Platform
-    from imagemill.sbom import Component
 
 
 @click.command()
@@ -33,6 +27,7 @@ def sbom(root: Path | None, ref: str, platform: str, form: str, out: Path | None
     REF is what `imagemill conform` takes. The image is read, not run; the same image gives the same bytes.
     """
     from imagemill.conform.view import open_layout
+    from imagemill.judging import locked
     from imagemill.oci import Layout
     from imagemill.platforms import find, native
     from imagemill.sbom import FORMATS, take
@@ -45,19 +40,10 @@ def sbom(root: Path | None, ref: str, platform: str, form: str, out: Path | None
         default = str(native()) if str(native()) in there or not there else there[0]
         wanted = platform_names([platform])[0] if platform else default
         view = open_layout(layout, find(wanted), layers)
-        known = _known(checkout(root), image, find(wanted)) if image else ()
-        text = FORMATS[form](take(view, ref, wanted, known))
+        more = locked(checkout(root), image, find(wanted)) if image else ()
+        text = FORMATS[form](take(view, ref, wanted, more))
     if out is None:
         click.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8")
         click.echo(out)
-
-
-def _known(root: Path, image: Image, platform: Platform) -> list[Component]:
-    """What the lock knows of an image that was made from it."""
-    from imagemill import lock
-    from imagemill.sbom.planned import components
-
-    pins = lock.read(lock.path_of(root, image.base.name))
-    return list(components(image, lambda name: pins.inputs(name, platform.arch)))

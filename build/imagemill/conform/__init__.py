@@ -142,6 +142,10 @@ def _further(subject: Subject) -> Iterator[Check]:
         from imagemill.conform import against
 
         yield against.record
+    if subject.bills:
+        from imagemill.conform import billed
+
+        yield billed.packages
 
 
 def judge(layout: Path, subject: Subject, *, layers: Layers, runner: Runner | None = None) -> list[Finding]:

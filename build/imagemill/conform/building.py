@@ -11,7 +11,7 @@ from imagemill.conform import session, workbench
 from imagemill.conform.finding import Finding, Problem, Subject, inapplicable, skipped, verdict
 from imagemill.conform.view import View
 
-_SOURCE = "contract of build images: docs/contracts.md"
+_SOURCE = "what build images promise: docs/conformance.md"
 
 
 def tools(view: View, subject: Subject) -> Iterator[Finding]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from imagemill.plan import Image
     from imagemill.platforms import Platform
     from imagemill.recorder import Real
+    from imagemill.sbom.bill import Bill
+    from imagemill.sbom.inventory import Component
 
 MOST = 50
 """Problems of one check that are told one by one."""
@@ -46,7 +48,8 @@ class Subject:
     are the lock's, name to version; None where there is no lock to hold the image against. `now` is the time of
     the judgement, where it is not `epoch`. A `foreign` image was not made from these manifests: what only holds
     for those that were is not asked of it. `against` is a real environment that it is held against too. What
-    runs it `emulated`, another processor, is slow in ways that say nothing of the image.
+    runs it `emulated`, another processor, is slow in ways that say nothing of the image. `bills` of materials
+    were given for it, and the lock says that `components` are in it which leave no trace there.
     """
 
     image: Image
@@ -60,6 +63,8 @@ class Subject:
     name: str = ""
     against: Real | None = None
     emulated: bool = False
+    bills: Sequence[Bill] = ()
+    components: Sequence[Component] = ()
 
     @property
     def called(self) -> str:
