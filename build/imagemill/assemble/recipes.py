@@ -28,6 +28,8 @@ ln -s python3 $lang/bin/python
 rm -rf $lang/share $lang/lib/python{version}/idlelib $lang/bin/idle*
 """
 
+# the gems that come with Ruby lie unpacked in its tarball; where there is a Ruby already, which is so across, `make
+# install` would look for their packages, and download those that it misses
 _RUBY = """
 cd /build/src
 export CC={tools}gcc CXX={tools}g++ AR={tools}ar RANLIB={tools}ranlib NM={tools}nm STRIP={tools}strip
@@ -36,7 +38,7 @@ export PKG_CONFIG_LIBDIR=/usr/lib/{multiarch}/pkgconfig:/usr/share/pkgconfig
     --disable-install-static-library --without-gmp debugflags=-g0 optflags=-O2 \\
     cppflags=-ffile-prefix-map=/build/src=.
 make
-make install DESTDIR=/build/out
+make -o prepare-gems install DESTDIR=/build/out
 lang=/build/out/var/lang
 rm -rf $lang/share $lang/lib/ruby/gems/*/cache $lang/lib/pkgconfig
 find $lang -name 'mkmf.log' -delete -o -name gem_make.out -delete
