@@ -24,8 +24,8 @@ from imagemill.attest.publickey import PublicKey
 from imagemill.attest.statement import Statement
 from imagemill.dist import Artifact, Built
 from imagemill.errors import PublishError, VerifyError
-from imagemill.fingerprint import database_sets
 from imagemill.oci import MANIFEST, Descriptor, sha256
+from imagemill.plan import database_sets
 from imagemill.reports.summary import Report
 
 DIGEST = "sha256:" + "12" * 32
