@@ -173,6 +173,18 @@ def test_everybody_may_read_where_tokens_are_given_to_all(make: Make, tmp_path: 
     assert reader.head(entry.digest) is not None
 
 
+def test_a_login_that_was_asked_for_goes_along_after_a_refusal_too(make: Make) -> None:
+    registry = make("basic")
+    mine = repository(registry)
+    assert mine.head("1") is None
+    registry.fault = lambda one: Fault(401, {"WWW-Authenticate": 'Basic realm="here"'})
+    with pytest.raises(Denied):
+        mine.head("1")
+    registry.fault, before = lambda one: None, len(registry.requests)
+    assert mine.head("1") is None
+    assert ["Authorization" in one.headers for one in registry.requests[before:]] == [True]
+
+
 def test_a_token_that_has_ended_is_renewed_once(make: Make) -> None:
     registry = make("token")
     mine = repository(registry)

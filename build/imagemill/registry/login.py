@@ -78,8 +78,9 @@ class Login:
                 return True
             if "basic" in offered:
                 login = self._login()
-                self._wants_basic = login.startswith("Basic ") and login != before
-                return self._wants_basic
+                if login.startswith("Basic ") and login != before:
+                    self._wants_basic = True  # and stays so: another refusal may be about something else
+                    return True
             return False
 
     def _new(self, scopes: Scopes) -> _Token:
