@@ -27,6 +27,7 @@ _CHUNK = 1 << 18
 _BLOCK = 1 << 17  # of a body that is sent; has to go out within _CONNECT seconds, so no more
 _CONNECT = 15.0
 READ = 60.0  # seconds without a byte
+_LEAST = 1 << 16  # bytes that have to come in that time, of what is long
 _LONGEST_WAIT = 60.0  # who asks for more is asked again earlier, and then given up
 _LONGEST_PAGE = 1 << 28  # npm's own document is the longest there is, 30 MB
 _T = TypeVar("_T")
@@ -82,7 +83,7 @@ class Web:
                     if place and not answer.headers.get("Content-Range", "").startswith(f"bytes {place}-"):
                         raise FetchError(f"{shown(url)}: cannot be resumed", "try again", transient=True)
                     same = same or _validator(answer.headers)
-                    for chunk in answer.stream(_CHUNK, decode_content=False):
+                    for chunk in pieces(answer, READ):
                         place, broken = place + len(chunk), 0
                         yield chunk
                 return
@@ -199,6 +200,24 @@ def retried(call: Callable[[], _T]) -> _T:
 def shown(url: str) -> str:
     """An address without what may be a password in it."""
     return re.sub(r"//[^/@]*@", "//", url)
+
+
+def pieces(answer: Any, seconds: float) -> Iterator[bytes]:
+    """The body of an answer as it comes. Raises FetchError where less than _LEAST bytes of it come in `seconds`."""
+    waited, count = 0.0, 0
+    while True:
+        begun = time.monotonic()
+        piece = answer.read1(_CHUNK, decode_content=False)
+        waited, count = waited + time.monotonic() - begun, count + len(piece)  # what is done with them is not its fault
+        if not piece:
+            return
+        yield piece
+        if waited > seconds:
+            if count < _LEAST:
+                raise _Broken(
+                    f"{count} bytes in {waited:.0f} s", "try again when the connection is better", transient=True
+                )
+            waited, count = 0.0, 0
 
 
 def whole(answer: Any, longest: int, seconds: float = READ) -> bytes:

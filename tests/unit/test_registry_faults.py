@@ -168,6 +168,21 @@ def test_a_registry_that_dribbles_is_not_waited_for(case: str, make: Make, monke
     assert repository(registry).head("1") is None
 
 
+def test_a_blob_that_dribbles_is_not_waited_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagemill.registry.repository.READ", 0.1)
+    monkeypatch.setattr("imagemill.registry.repository.ATTEMPTS", 1)
+    registry = make()
+    registry.repo(NAME).blobs[sha256(BLOB)] = BLOB
+    registry.fault = lambda one: Fault(trickle=0.005)
+    with pytest.raises(RegistryError, match=f"{NAME}: blob {sha256(BLOB)}: .*bytes in 0 s"):
+        repository(registry).small_blob(sha256(BLOB))
+    registry.fault = lambda one: None
+    waiting = repository(registry).blob(sha256(BLOB))
+    head = next(waiting)
+    threading.Event().wait(0.2)  # who reads may take his time
+    assert head + b"".join(waiting) == BLOB
+
+
 @pytest.mark.parametrize("body", [b"x" * 5000, b"[" * 100_000], ids=["no JSON", "JSON in itself"])
 def test_a_page_that_is_none_is_an_error(body: bytes, make: Make) -> None:
     registry = make()

@@ -19,13 +19,12 @@ from imagemill.registry import referring, sources
 from imagemill.registry.faults import Answer, Missing, refusal
 from imagemill.registry.login import Given
 from imagemill.registry.session import ATTEMPTS, LONGEST, Body, Session
-from imagemill.web import Web
+from imagemill.web import READ, Web, pieces
 
 Outcome = Literal["there", "mounted", "sent"]
 _DOCKER = "application/vnd.docker.distribution.manifest"
 _MANIFESTS = ", ".join((INDEX, f"{_DOCKER}.list.v2+json", MANIFEST, f"{_DOCKER}.v2+json"))
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_CHUNK = 1 << 18
 _MOST_PAGES = 1000
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT, _PARTIAL, _NOT_FOUND = 200, 201, 202, 204, 206, 404
 
@@ -249,7 +248,7 @@ class Repository:
                 told = Answer(answer.status, answer.headers, answer.read(1 << 16))
                 raise refusal(self.host, what, told, logged_in=self._session.logged_in)
             skip = 0 if partial else place
-            for piece in answer.stream(_CHUNK, decode_content=False):
+            for piece in pieces(answer, READ):
                 self._session.check()
                 if skip < len(piece):
                     yield piece[skip:]
