@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _thread
+import signal
 import socket
 import ssl
 import threading
@@ -201,11 +201,11 @@ def test_a_page_without_end_is_an_error(make: Make, monkeypatch: pytest.MonkeyPa
 
 def test_an_interrupt_ends_a_push(make: Make, tmp_path: Path) -> None:
     registry, (layout, entry) = make(), layout_in(tmp_path, layers=40)
-    once = threading.Lock()
+    once, main = threading.Lock(), threading.get_ident()
 
     def interrupt(one: Request) -> Fault | None:
         if _sends(one) and once.acquire(blocking=False):
-            _thread.interrupt_main()
+            signal.pthread_kill(main, signal.SIGINT)  # which wakes it, too
         return Fault(seconds=0.1) if _sends(one) else None
 
     registry.fault = interrupt

@@ -68,7 +68,7 @@ def push(
     A blob that the registry says it has, but then does not know when its manifest comes, is sent anyway.
 
     Raises LayoutError for a layout that is damaged, RegistryError; what is there by then stays, and is not sent
-    again by the next push.
+    again by the next push. An interrupt closes the repository.
     """
     levels = read(layout, entry).levels()
     with ThreadPoolExecutor(jobs) as pool:

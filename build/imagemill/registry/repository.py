@@ -25,6 +25,8 @@ Outcome = Literal["there", "mounted", "sent"]
 _DOCKER = "application/vnd.docker.distribution.manifest"
 _MANIFESTS = ", ".join((INDEX, f"{_DOCKER}.list.v2+json", MANIFEST, f"{_DOCKER}.v2+json"))
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# uploads that were forgotten, or spoiled on their way
+_WORTH_ANOTHER = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID"})
 _MOST_PAGES = 1000
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT, _PARTIAL, _NOT_FOUND = 200, 201, 202, 204, 206, 404
 
@@ -302,11 +304,9 @@ class Repository:
         if "DIGEST_INVALID" in answer.codes and sources.digest_of(source) != digest:
             raise LayoutError(f"blob {digest} is damaged", "build the image again")
         refused = refusal(self.host, what, answer, logged_in=self._session.logged_in)
-        # an upload that it forgot, or that was spoiled on its way, is worth another
-        transient = bool(
-            answer.codes & {"DIGEST_INVALID", "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "SIZE_INVALID"}
-        )
-        raise RegistryError(refused.message, refused.remedy, transient=transient or answer.status == 416)
+        if answer.codes & _WORTH_ANOTHER or answer.status == 416:
+            raise RegistryError(refused.message, f"see whether {self.host} is well, and try again", transient=True)
+        raise refused
 
     def _put(self, reference: str, made: Descriptor, data: bytes) -> Answer:
         self._may("push")
