@@ -147,7 +147,7 @@ def forged(kind: str, old: bytes, new: bytes) -> Callable[[Made], None]:
 
     def do(made: Made) -> None:
         for digest in made.digests:
-            made.there.tags.pop(digest.replace(":", "-"))
+            made.there.tags.pop(digest.replace(":", "-"), None)
             manifest = _manifest(made, tagged.tag(digest, "att"))
             for row in manifest["layers"]:
                 if row["annotations"]["predicateType"] == kind:  # type: ignore[index]

@@ -17,6 +17,8 @@ from imagemill.oci import MANIFEST, Descriptor, canonical, sha256
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+LISTED_AS = (MEDIA_TYPE, EMPTY_TYPE, "")
+"""What lists of referrers say of a bundle: those that cosign 3.1 keeps have the type of its configuration."""
 EMPTY = b"{}"
 CONTENT = "dev.sigstore.bundle.content"
 PREDICATE = "dev.sigstore.bundle.predicateType"

@@ -122,7 +122,7 @@ def _signature(row: Row, payload: bytes, digest: str, keys: Sequence[PublicKey])
 
 def _referring(source: Source, digest: str, keys: Sequence[PublicKey]) -> list[Found]:
     try:
-        listed = source.referrers(digest, bundles.MEDIA_TYPE)[:_MOST]
+        listed = [one for one in source.referrers(digest) if one.artifact_type in bundles.LISTED_AS][:_MOST]
     except Missing:
         return []
     except ImagemillError as error:

@@ -13,6 +13,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +160,9 @@ class Bundle:
             if REF_NAME in row.annotations:
                 continue
             data = json.loads(self.small_blob(row.digest))
-            if (data.get("subject") or {}).get("digest") == digest and data.get("artifactType") == artifact_type:
-                found.append(row)
-        return found
+            if (data.get("subject") or {}).get("digest") == digest:
+                found.append(replace(row, artifact_type=str(data.get("artifactType") or "")))
+        return [row for row in found if artifact_type in ("", row.artifact_type)]
 
     def _one(self, named: list[str], reference: str) -> str:
         if len(named) != 1:
