@@ -35,7 +35,9 @@ def named(case: Case) -> Iterator[Row]:
         if plain(case.repository) in names:
             yield Row("name", about, "pass", f"signed for {case.repository}")
         else:
-            found = f"signed for {', '.join(sorted(names))}, not for {case.repository}"
+            found = f"signed for {', '.join(sorted(names - {''}))}, not for {case.repository}"
+            if names == {""}:
+                found = "its signature does not say for which repository it is"
             yield Row("name", about, "fail", found, "ask for it there; for a mirror, set 'signed_as' in the policy")
 
 
