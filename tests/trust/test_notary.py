@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -222,3 +223,21 @@ def test_a_server_that_was_killed_loses_nothing(world: World, repository: Reposi
     repository.sign(some(["2"]))
     fresh = read(world.publisher("stranger", "").store(world.gun), Anchor(), repository.clock())
     assert set(fresh.tags) == {"1", "2"}
+
+
+def test_killed_at_any_instant_no_signed_tag_is_lost(world: World, repository: Repository) -> None:
+    signed: set[str] = set()
+    for number, delay in enumerate((0.0, 0.03, 0.06, 0.1, 0.15, 0.25)):
+        killer = threading.Timer(delay, world.server.server.kill)
+        killer.start()
+        with suppress(TrustError):
+            for step in range(20):
+                repository.sign(some([f"{number}-{step}"]))
+                signed.add(f"{number}-{step}")
+        killer.join()
+        world.server.server.start()
+        assert signed <= set(repository.read().tags)
+        repository.sign(some([f"{number}-after"]))
+        signed.add(f"{number}-after")
+    fresh = read(world.publisher("stranger", "").store(world.gun), Anchor(), repository.clock())
+    assert signed <= set(fresh.tags)
