@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,9 +82,9 @@ class Rehearsal:
             raise Failed(f"{' '.join(argv)}: {done.returncode} instead of {code}\n{done.stdout}{done.stderr}")
         return done.stdout if code == 0 else done.stdout + done.stderr
 
-    def make(self, target: str, code: int = 0, store: str = "one", **words: str) -> str:
+    def make(self, target: str, *settings: str, code: int = 0, store: str = "one", **words: str) -> str:
         """A step of the workflows. What sets up the checkout is there."""
-        argv = ["make", "-o", ".venv/images.stamp", "-o", ".venv/dev.stamp", target]
+        argv = ["make", "-o", ".venv/images.stamp", "-o", ".venv/dev.stamp", target, *settings]
         argv += [f"{name}={value}" for name, value in words.items()]
         state = {"IMAGEMILL_STATE": str(self.top / "stores" / store), "IMAGES": self.images}
         done = self.run(*argv, code=2 if code else 0, environ=state)  # make's own code for any that fails
@@ -111,6 +112,9 @@ def rehearse(one: Rehearsal, state: Path) -> None:
         _prepare(one, state)
     with one.step("root, repository and release keys; delegations"):
         keys = _keys(one)
+    due = json.loads(one.make("unreleased"))
+    if len(due) != 2 or one.make("release-date", DATE=FIRST).strip() != FIRST:
+        raise Failed(f"what was never released is not due: {due}")
     _built(one, FIRST)
     with one.step("refused: what was not judged"):
         report = one.top / "dist/conformance.json"
@@ -127,8 +131,13 @@ def rehearse(one: Rehearsal, state: Path) -> None:
     with one.step("docker, cosign and crane"):
         _judged(one, FIRST)
     one.mill("verify", f"{one.repository}:serve-{one.runtime}", "--key", str(one.top / "cosign.pub"), store="stranger")
+    if json.loads(one.make("unreleased")) or one.make("release-date", DATE=FIRST).strip() != f"{FIRST}.1":
+        raise Failed("what was released just now is due again")
     with one.step("one image changes"):
         _change(one)
+    due = json.loads(one.make("unreleased"))
+    if [row["tag"] for row in due] != [f"serve-{one.runtime}"]:
+        raise Failed(f"what changed is not due: {due}")
     shutil.move(one.top / "dist", one.top / "old")
     _built(one, SECOND)
     _published(one, SECOND, keys)
@@ -192,20 +201,28 @@ def _keys(one: Rehearsal) -> str:
 
 
 def _built(one: Rehearsal, date: str) -> None:
-    """Each architecture by a builder of its own, judged there, packed, and joined."""
-    shares = json.loads(one.make("matrix", SHARDS="1"))["include"]
-    parts = []
-    for number, share in enumerate(shares):
-        where = {"DIST": f"parts/{date}/{share['arch']}", "PLATFORM": share["platform"]}
+    """Each architecture by a builder of its own, both at once, judged there, packed, and joined."""
+
+    def share(number: int, found: Mapping[str, str]) -> str:
+        dist = f"parts/{date}/{found['arch']}"
+        where = (f"DIST={dist}", f"PLATFORM={found['platform']}")
         store = ("one", "two")[number % 2]
-        with one.step(f"{date}: build and judge {share['platform']}, share {share['shard']}"):
-            one.make("shard", store=store, SHARD=share["shard"], **where)
-            one.make("judge", store=store, ARGS="--no-run", **where)
-            one.make("pack", DIST=where["DIST"], OUT=f"{where['DIST']}.tar")
-            shutil.rmtree(one.top / where["DIST"])
-        parts.append(f"{where['DIST']}.tar")
-    with one.step(f"{date}: merge"):
+        with one.step(f"{date}: build and judge {found['platform']}, share {found['shard']}"):
+            one.make("shard", *where, store=store, SHARD=found["shard"])
+            one.make("judge", *where, store=store, ARGS="--no-run")
+            one.make("pack", DIST=dist, OUT=f"{dist}.tar")
+            shutil.rmtree(one.top / dist)
+        return f"{dist}.tar"
+
+    shares = json.loads(one.make("matrix", SHARDS="1"))["include"]
+    with ThreadPoolExecutor(2) as builders:
+        parts = list(builders.map(share, range(len(shares)), shares))
+    with one.step(f"{date}: merge, and bills of materials"):
         one.make("merge", FROM=" ".join(parts))
+        one.make("sboms")
+        one.make("pack", OUT="images.tar")  # as it goes to the machine that publishes
+        shutil.rmtree(one.top / "dist")
+        one.make("unpack", IN="images.tar")
 
 
 def _published(one: Rehearsal, date: str, keys: str) -> None:

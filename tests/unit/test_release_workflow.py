@@ -118,6 +118,15 @@ def test_every_target_that_a_workflow_calls_is_one_of_make() -> None:
         assert set(targets(job)) <= there, where
 
 
+def test_every_step_of_a_release_is_rehearsed() -> None:
+    text = (ROOT / "tests" / "trust" / "rehearsal.py").read_text(encoding="utf-8")
+    rehearsed = set(re.findall(r'one\.make\(\s*"([a-z-]+)"', text)) | {"release-keys"}
+    workflows = read()
+    called = {name for (of, _), job in jobs(workflows) for name in targets(job) if of in ("images", "release")}
+    assert called - rehearsed == {"keyless"}, "which needs an identity that only the forge gives"
+    assert rehearsed <= called
+
+
 def step(job: dict[str, Any], word: str) -> dict[str, Any]:
     found: dict[str, Any] = next(s for s in job["steps"] if word in s.get("run", "") + s.get("uses", ""))
     return found
