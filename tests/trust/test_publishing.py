@@ -44,7 +44,7 @@ from imagemill.web import Web
 from registry import registry
 
 pytestmark = pytest.mark.engine
-KILLS = 50
+KILLS = 25
 KEY = generate()
 
 

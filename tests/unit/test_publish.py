@@ -282,7 +282,7 @@ class Repository:
     world: World
     name: str
 
-    def head(self, reference: str) -> Descriptor | None:
+    def there(self, reference: str) -> Descriptor | None:
         digest = self.world.tags.get(f"{self.name}:{reference}", "")
         return Descriptor(INDEX, digest, 7) if digest else None
 

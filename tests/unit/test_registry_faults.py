@@ -21,7 +21,7 @@ from imagemill.credentials import is_here
 from imagemill.errors import IntegrityError, MirrorError, RegistryError
 from imagemill.mirrors import Mirrors
 from imagemill.oci import Descriptor, Layout, sha256
-from imagemill.registry.faults import Busy, Denied
+from imagemill.registry.faults import Busy, Denied, Torn
 from imagemill.registry.push import push
 from imagemill.web import Web
 
@@ -392,3 +392,27 @@ def test_no_error_says_a_login_or_the_address_of_an_upload(make: Make) -> None:
     assert len(words) > 15
     assert not [word for word in words if "pa:ss" in word or "s3cret" in word or "Basic" in word]
     assert issubclass(Denied, RegistryError)
+
+
+def test_what_a_killed_registry_has_torn_is_written_again(make: Make, image: tuple[Layout, Descriptor]) -> None:
+    """It has an empty file where a digest should be, fails whenever it reads that, and is well otherwise."""
+    registry, (layout, entry) = make("token"), image
+    push(layout, entry, repository(registry))
+    torn = {f"/manifests/{entry.digest}", "/manifests/tag", f"/blobs/{layout.images()[0].digest}"}
+
+    def fault(one: Request) -> Fault | None:
+        if one.method == "PUT":
+            torn.difference_update({path for path in torn if path in one.path})
+        return Fault(500) if one.method in ("GET", "HEAD") and any(path in one.path for path in torn) else None
+
+    registry.fault = fault
+    found = repository(registry, waits=[])
+    with pytest.raises(Torn, match="500"):
+        found.head("tag")
+    assert found.there("tag") is None
+    assert entry.digest in push(layout, entry, found).manifests
+    assert found.there(entry.digest) is not None
+    registry.fault = lambda one: Fault(500)
+    with pytest.raises(RegistryError) as caught:  # a registry that fails at everything is no torn tag
+        found.there("tag")
+    assert not isinstance(caught.value, Torn)

@@ -38,6 +38,9 @@ class Repository(Protocol):
     def head(self, reference: str) -> Descriptor | None:
         """What a tag or digest is; None for nothing."""
 
+    def there(self, reference: str) -> Descriptor | None:
+        """The same; None for what the registry cannot read any more, too."""
+
     def manifest(self, reference: str) -> bytes:
         """The manifest of a tag or digest."""
 
@@ -166,7 +169,7 @@ def _envelope(repository: Repository, row: Row) -> Envelope | None:
 
 
 def _rows(repository: Repository, tag: str) -> list[Row]:
-    return tagged.rows(repository.manifest(tag)) if repository.head(tag) else []
+    return tagged.rows(repository.manifest(tag)) if repository.there(tag) else []
 
 
 def _write(repository: Repository, tag: str, rows: list[Row], blobs: list[bytes]) -> int:
@@ -179,7 +182,7 @@ def _write(repository: Repository, tag: str, rows: list[Row], blobs: list[bytes]
 def _referring(repository: Repository, subject: Descriptor, payload: bytes, kind: str, sealer: Sealer) -> int:
     bundle = bundles.write(sealer.seal(payload), sealer.key)
     manifest = bundles.manifest(bundle, kind, subject)
-    if repository.head(sha256(manifest)):
+    if repository.there(sha256(manifest)):
         return 0
     for one in repository.referrers(subject.digest, bundles.MEDIA_TYPE):
         if one.annotations.get(bundles.PREDICATE) == kind and _said(repository, one.digest, payload, sealer):

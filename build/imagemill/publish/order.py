@@ -28,8 +28,8 @@ class Repository(Protocol):
     def name(self) -> str:
         """Host and path."""
 
-    def head(self, reference: str) -> Descriptor | None:
-        """What a tag or digest is; None for nothing."""
+    def there(self, reference: str) -> Descriptor | None:
+        """What a tag or digest is; None for nothing, and for what the registry cannot read any more."""
 
     def manifest(self, reference: str) -> bytes:
         """The manifest or index of a tag or digest."""
@@ -93,7 +93,7 @@ def look(
 
     def now(tag: Tag) -> Now | str:
         repository = means.repository(tag.repository)
-        there = repository.head(tag.name)
+        there = repository.there(tag.name)
         if there is None:
             return Now(tag, "", "new")
         if there.digest == tag.target:
@@ -190,7 +190,7 @@ def _named(outcome: Outcome, before: Mapping[str, Now], means: Means) -> None:
 
 def _digest_now(repository: Repository, tag: Tag, was: Now) -> str:
     """What a tag is, if it is what it was or shall be. PublishError for anything else."""
-    there = repository.head(tag.name)
+    there = repository.there(tag.name)
     digest = there.digest if there else ""
     if digest not in (tag.target, was.digest):
         raise PublishError(

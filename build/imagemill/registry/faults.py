@@ -29,6 +29,17 @@ class Rejected(RegistryError):
     codes: frozenset[str] = frozenset()
 
 
+class Failed(RegistryError):
+    """A registry that failed at something (500), which may pass."""
+
+
+class Torn(RegistryError):
+    """A registry that is well cannot read something that it has, again and again: it was killed while it wrote it.
+
+    Only writing it again mends that.
+    """
+
+
 class Busy(RegistryError):
     """A registry that wants to be left alone for `seconds` before it is asked again."""
 
@@ -65,6 +76,8 @@ def refusal(host: str, what: str, answer: Answer, *, logged_in: bool) -> Registr
         return RegistryError(message, f"let {host}, or the proxy before it, take larger bodies")
     if answer.status in (429, 503) and "Retry-After" in answer.headers:
         return Busy(message, "try again later", seconds_of(answer.headers["Retry-After"]))
+    if answer.status == 500:
+        return Failed(message, f"see whether {host} is well, and try again", transient=True)
     if answer.status in TRANSIENT:
         return RegistryError(message, f"see whether {host} is well, and try again", transient=True)
     rejected = Rejected(message, f"see what the registry {host} can do, and what its log says")

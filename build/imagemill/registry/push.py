@@ -123,9 +123,9 @@ def _named(layout: Layout, found: Descriptor) -> Descriptor:
 def _absent(levels: list[list[Node]], repository: Repository, pool: ThreadPoolExecutor) -> list[list[Node]]:
     """The levels with those nodes that the registry does not have, each once."""
     (top,) = levels[-1]
-    heads = {top.entry.digest: repository.head(top.entry.digest)}  # alone: what it says of logins helps the others
+    heads = {top.entry.digest: repository.there(top.entry.digest)}  # alone: what it says of logins helps the others
     others = {node.entry.digest: node for level in levels for node in level if node is not top}
-    asked = _each(pool, list(others.values()), lambda node: repository.head(node.entry.digest))
+    asked = _each(pool, list(others.values()), lambda node: repository.there(node.entry.digest))
     heads |= {node.entry.digest: head for node, head in asked}
     found, seen = [], set()
     for level in levels:

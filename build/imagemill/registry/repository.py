@@ -10,13 +10,14 @@ import re
 import threading
 import urllib.parse
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from imagemill.errors import IntegrityError, LayoutError, RegistryError
 from imagemill.oci import INDEX, MANIFEST, Descriptor, sha256
 from imagemill.registry import referring, sources
-from imagemill.registry.faults import Answer, Missing, refusal
+from imagemill.registry.faults import Answer, Failed, Missing, Torn, refusal
 from imagemill.registry.login import Given
 from imagemill.registry.session import ATTEMPTS, LONGEST, Body, Session
 from imagemill.web import READ, Web, pieces
@@ -75,6 +76,13 @@ class Repository:
             raise RegistryError(f"{self.name}: {reference} is {digest} there", "look why the registry does that")
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         return Descriptor(media_type, digest, int(size))
+
+    def there(self, reference: str) -> Descriptor | None:
+        """The same for who would write it: None for what is torn, too."""
+        try:
+            return self.head(reference)
+        except Torn:
+            return None
 
     def blob(self, digest: str) -> Iterator[bytes]:
         """The bytes of a blob, in pieces; where the connection breaks they go on from there.
@@ -183,7 +191,13 @@ class Repository:
     def _ask(
         self, method: str, path: str, *, good: Collection[int], headers: Mapping[str, str] | None = None
     ) -> Answer:
-        return self._session.persistent(lambda: self._once(method, path, good=good, headers=headers))
+        try:
+            return self._session.persistent(lambda: self._once(method, path, good=good, headers=headers))
+        except Failed as failed:
+            if not path.startswith("manifests/"):
+                raise
+            self._once("GET", "tags/list?n=1", good=(_OK, _NOT_FOUND))  # if it can do that, it is not the registry
+            raise Torn(failed.message, "publish it again: what is torn is written again") from None
 
     def _once(
         self,
@@ -230,7 +244,7 @@ class Repository:
         """The list that clients keep of what refers to a manifest."""
         try:
             return referring.checked(self.manifest(referring.tag(digest)), self.name)
-        except Missing:
+        except (Missing, Torn):
             return None
 
     def _checked(self, data: bytes, digest: str) -> bytes:
@@ -263,7 +277,7 @@ class Repository:
         if found != size:
             raise LayoutError(f"blob {digest} has {found} bytes and not {size}", "build the image again")
         self._may("push")
-        if ask and self._once("HEAD", f"blobs/{digest}", good=(_OK, _NOT_FOUND)).status == _OK:
+        if ask and self._has(digest):
             return "there"
         place = ""
         for path in mount_from if ask else ():
@@ -274,6 +288,12 @@ class Repository:
             place = self._location(self._once("POST", "blobs/uploads/", good=(_ACCEPTED,)))
         self._upload(place, source, digest, size)
         return "sent"
+
+    def _has(self, digest: str) -> bool:
+        """Whether a blob is there for sure; one that the registry fails to find is sent again."""
+        with suppress(Failed):
+            return self._once("HEAD", f"blobs/{digest}", good=(_OK, _NOT_FOUND)).status == _OK
+        return False
 
     def _mounted(self, digest: str, path: str) -> str:
         """Have a blob of another repository; where that cannot be, the place to which it may be sent instead."""
