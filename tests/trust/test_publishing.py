@@ -44,7 +44,7 @@ from imagemill.web import Web
 from registry import registry
 
 pytestmark = pytest.mark.engine
-KILLS = 25
+KILLS = 50
 KEY = generate()
 
 
@@ -179,7 +179,7 @@ def test_a_publisher_that_is_killed_at_random_instants_leaves_no_tag_that_is_not
     world.found("first")
     assert world.publish("first") == []
     usual, broken, numbers = time.monotonic() - began, 0, random.Random(7)  # noqa: S311 - instants
-    for number in range(KILLS):
+    for number in range(KILLS // 2):
         name = f"ended-{number}"
         world.found(name)
         child = os.fork()
@@ -195,8 +195,8 @@ def test_a_publisher_that_is_killed_at_random_instants_leaves_no_tag_that_is_not
         there = world.sound(name)
         assert world.publish(name) == []
         assert there <= world.sound(name) == world.all_tags(name)
-    print(f"{KILLS} publishers killed, {broken} of them before they were done")
-    assert broken >= KILLS // 4
+    print(f"{KILLS // 2} publishers killed, {broken} of them before they were done")
+    assert broken >= KILLS // 8
 
 
 def test_two_publishers_at_once_leave_every_tag_whole_and_signed(world: World, tmp_path: Path) -> None:
