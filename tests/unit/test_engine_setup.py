@@ -11,7 +11,7 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "engines.sh"
 # An architecture that the script knows no foreign one of: the kernel of this machine then plays no part.
 MACHINE = {"uname": "[ $1 = -m ] && echo riscv64 || echo Linux"}
-DAEMON = {"docker": "exit 0", "buildah": "exit 0", "chromium": "exit 0"}
+DAEMON = {"docker": "exit 0", "buildah": "exit 0", "chromium": "exit 0", "initdb": "exit 0"}
 
 
 def machine(folder: Path, programs: dict[str, str], uid: int) -> subprocess.CompletedProcess[str]:
@@ -62,6 +62,7 @@ def test_with_sudo_only_what_is_missing_is_installed(tmp_path: Path) -> None:
     programs = {
         "docker": "exit 0",
         "chromium": "exit 0",
+        "initdb": "exit 0",
         "apt-get": "exit 0",
         "apt-cache": "exit 0",
         "sudo": f"[ $1 = -n ] || echo \"$@\" >> '{called}'",
