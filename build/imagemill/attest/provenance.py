@@ -22,8 +22,6 @@ from imagemill.manifest import Layer
 from imagemill.plan import Image, database_sets
 from imagemill.sbom import Component
 
-BUILD_TYPE = "https://imagemill.io/provenance/v1"
-
 
 @dataclass(frozen=True)
 class Origin:
@@ -71,7 +69,7 @@ def provenance(
     ]
     predicate = {
         "buildDefinition": {
-            "buildType": BUILD_TYPE,
+            "buildType": statement.BUILD_TYPE,
             "externalParameters": {
                 "image": image.name,
                 "tags": {tag: sorted(platforms) for tag, platforms in sorted(tags.items())},

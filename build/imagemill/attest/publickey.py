@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import textwrap
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from imagemill.errors import VerifyError
+
+_BEGIN, _END = "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"
+_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+"""What comes before the point in every such key (RFC 5480): who only verifies need import nothing that knows more."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +31,19 @@ class PublicKey:
     @staticmethod
     def from_pem(data: bytes, where: str) -> PublicKey:
         """Read a key as `cosign generate-key-pair` and `openssl` write it. VerifyError, with `where`, for others."""
+        text = data.decode("ascii", "replace")
+        body = text.partition(_BEGIN)[2].partition(_END)
         try:
-            key = serialization.load_pem_public_key(data)
-        except (ValueError, UnsupportedAlgorithm):
+            if not body[1]:
+                raise ValueError("no public key in PEM")
+            return PublicKey(base64.b64decode("".join(body[0].split()), validate=True))
+        except (ValueError, binascii.Error):
             raise VerifyError(f"{where} is no public key in PEM", "give the file that ends in .pub") from None
-        return PublicKey(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
 
     @property
     def pem(self) -> str:
         """The key in PEM, as `cosign verify --key` takes it."""
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        return self._key().public_bytes(serialization.Encoding.PEM, form).decode()
+        return "\n".join([_BEGIN, *textwrap.wrap(base64.b64encode(self.der).decode(), 64), _END, ""])
 
     @property
     def id(self) -> str:
@@ -52,9 +60,10 @@ class PublicKey:
 
     def _key(self) -> ec.EllipticCurvePublicKey:
         try:
-            key = serialization.load_der_public_key(self.der)
-        except (ValueError, UnsupportedAlgorithm):
-            key = None
-        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise VerifyError("a public key is not ECDSA on P-256", "that is the only kind that imagemill signs with")
-        return key
+            if not self.der.startswith(_P256):
+                raise ValueError("another kind of key")
+            return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.der[len(_P256) :])
+        except ValueError:
+            raise VerifyError(
+                "a public key is not ECDSA on P-256", "that is the only kind that imagemill signs with"
+            ) from None

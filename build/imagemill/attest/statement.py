@@ -24,6 +24,9 @@ CONFORMANCE = "https://imagemill.io/conformance/v1"
 SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 """Types of predicates. Of a `SIGNATURE`, which is empty, the subject is all."""
 
+BUILD_TYPE = "https://imagemill.io/provenance/v1"
+"""How imagemill builds, in provenance: docs/provenance.md."""
+
 
 @dataclass(frozen=True)
 class Statement:

@@ -8,8 +8,7 @@ from typing import Any
 
 from imagemill.attest import statement
 from imagemill.attest.predicates import read_conformance
-from imagemill.attest.provenance import BUILD_TYPE
-from imagemill.attest.statement import Statement
+from imagemill.attest.statement import BUILD_TYPE, Statement
 from imagemill.errors import ImagemillError, VerifyError
 from imagemill.verify.case import Case, plain
 from imagemill.verify.verdict import Row
