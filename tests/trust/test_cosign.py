@@ -15,7 +15,7 @@ from places import Place
 from signed_images import KEY, OTHER, TAG, Made
 from small_registry import SmallRegistry
 
-from imagemill.attest import statement
+from imagemill.attest import keyless, statement
 from imagemill.attest.attach import Form, Sealer
 from imagemill.mirrors import Mirrors
 from imagemill.registry.opening import open_repository
@@ -156,3 +156,12 @@ def test_a_registry_with_tokens_keeps_it_for_cosign(
     means = Means(stranger, None, tmp_path / "work", tmp_path / "memory", NOW)
     verdict = verify(TAG, Policy(keys=(Sealer(KEY).key.pem,)), means)
     assert verdict.passed, verdict.failures
+
+
+@pytest.mark.parametrize("program", UNLOGGED)
+def test_what_workflows_tell_it_is_what_it_knows(program: str, cosign: Cosign, tmp_path: Path) -> None:
+    """Signing as a workflow needs services on the internet; that its options are there does not."""
+    for words in (keyless.sign("x"), keyless.attest("x", statement.SPDX, tmp_path)):
+        known = cosign(program, words[0], "--help").stdout
+        for option in (word for word in words if word.startswith("--")):
+            assert f"{option}=" in known or f"{option} " in known, option
