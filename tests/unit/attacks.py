@@ -15,7 +15,8 @@ from imagemill.oci import INDEX, MANIFEST, canonical, sha256
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 
 
-def _put(made: Made, tag: str, data: bytes, media_type: str = MANIFEST) -> None:
+def put(made: Made, tag: str, data: bytes, media_type: str = MANIFEST) -> None:
+    """Have a manifest there under a tag, whatever it is."""
     made.there.manifests[sha256(data)] = media_type, data
     made.there.tags[tag] = sha256(data)
 
@@ -32,7 +33,7 @@ def _manifest(made: Made, tag: str) -> dict[str, list[dict[str, object]]]:
 
 def tampered_index(made: Made) -> None:
     data = json.loads(made.there.manifests[made.index.digest][1])
-    _put(made, TAG, canonical({**data, "annotations": {"more": "than was signed"}}), INDEX)
+    put(made, TAG, canonical({**data, "annotations": {"more": "than was signed"}}), INDEX)
 
 
 def other_bytes(made: Made) -> None:
@@ -92,7 +93,7 @@ def claimed_signature(made: Made) -> None:
     payload = made.there.blobs[str(manifest["layers"][0]["digest"])]
     changed = payload.replace(made.images[AMD64].digest.encode(), made.images[ARM64].digest.encode())
     manifest["layers"][0] |= _blob(made, changed)
-    _put(made, tagged.tag(made.images[ARM64].digest, "sig"), canonical(manifest))
+    put(made, tagged.tag(made.images[ARM64].digest, "sig"), canonical(manifest))
 
 
 def of_another(made: Made) -> None:
@@ -156,7 +157,7 @@ def forged(kind: str, old: bytes, new: bytes) -> Callable[[Made], None]:
                     assert old in payload
                     envelope["payload"] = base64.b64encode(payload.replace(old, new)).decode()
                     row |= _blob(made, canonical(envelope))
-            _put(made, tagged.tag(digest, "att"), canonical(manifest))
+            put(made, tagged.tag(digest, "att"), canonical(manifest))
 
     return do
 
@@ -228,7 +229,7 @@ def typo(made: Made) -> None:
 
 
 def no_index(made: Made) -> None:
-    _put(made, TAG, b"<html>", INDEX)
+    put(made, TAG, b"<html>", INDEX)
 
 
 def no_tag(made: Made) -> None:
@@ -237,11 +238,11 @@ def no_tag(made: Made) -> None:
 
 def endless_index(made: Made) -> None:
     row = {"mediaType": INDEX, "digest": made.index.digest, "size": 1, "platform": {"os": "linux", "architecture": "x"}}
-    _put(made, TAG, canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [row]}), INDEX)
+    put(made, TAG, canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [row]}), INDEX)
 
 
 def damaged_attestations(made: Made) -> None:
     unsigned(made)
     for digest in made.digests:
         for kind in ("sig", "att"):
-            _put(made, tagged.tag(digest, kind), b'{"layers": 3}')
+            put(made, tagged.tag(digest, kind), b'{"layers": 3}')

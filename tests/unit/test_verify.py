@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +23,7 @@ from imagemill.attest import statement
 from imagemill.attest.attach import Sealer
 from imagemill.cli import main
 from imagemill.errors import VerifyError
+from imagemill.oci import INDEX, MANIFEST, canonical
 from imagemill.verify.policy import Policy
 from imagemill.verify.run import Means, verify
 from imagemill.verify.verdict import Verdict
@@ -74,6 +78,14 @@ def test_a_digest_and_one_platform_pass(made: Made) -> None:
     made.there.tags[f"{TAG}-amd64"] = made.images[AMD64].digest
     for reference in (made.index.digest, made.images[ARM64].digest, f"{TAG}-amd64"):
         assert failures(verified(made, reference=reference)) == {}
+
+
+def test_a_platform_has_its_own_tag_whatever_an_index_must_have(made: Made) -> None:
+    made.there.tags[f"{TAG}-amd64"] = made.images[AMD64].digest
+    policy = Policy(keys=POLICY.keys, platforms=(AMD64, ARM64))
+    assert failures(verified(made, policy, f"{TAG}-amd64")) == {}
+    made.there.tags[TAG] = made.images[AMD64].digest
+    assert list(failures(verified(made, policy))) == ["platforms"]
 
 
 # --- attacks ----------------------------------------------------------------------------------------------
@@ -260,6 +272,27 @@ def test_the_command_refuses_with_its_exit_code(made: Made) -> None:
     assert code == 53 and "FAIL  platforms: linux/arm64 missing" in out
     assert "is not verified: platforms: linux/arm64 missing" in err
     assert run(made, "verify", "python3.13")[0] == 53  # neither a registry nor a tag is named
+
+
+def test_what_a_registry_says_does_nothing_to_a_terminal(made: Made) -> None:
+    digest = made.images[AMD64].digest
+    row = {"mediaType": MANIFEST, "digest": digest, "size": 1}
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
+    index["manifests"] = [{**row, "platform": {"os": "linux", "architecture": "\x1b[2J\x1b]0;owned\x07"}}]
+    attacks.put(made, TAG, canonical(index), INDEX)
+    for form in ("plain", "table"):
+        code, out, err = run(made, "verify", made.reference, "--format", form)
+        assert code == 53 and "\x1b" not in out + err and "\x07" not in out + err
+
+
+def test_the_command_imports_no_more_than_it_needs(made: Made) -> None:
+    script = "import sys\nfrom imagemill.cli import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    words = ["verify", made.reference, "--key", str(made.key_file), "--format", "json"]
+    environ = {**os.environ, "IMAGEMILL_STATE": str(made.folder / "state"), "HOME": str(made.folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], env=environ, capture_output=True, text=True, check=True
+    )
+    assert set(done.stderr.split()) & {"docker", "jinja2", "packaging", "requests", "rich", "yaml"} == set()
 
 
 def test_a_bundle_verifies_without_a_registry(made: Made) -> None:

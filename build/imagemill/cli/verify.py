@@ -205,8 +205,9 @@ def _tell(verdict: Verdict, form: str, *, err: bool = False) -> None:
 
 def _end(verdict: Verdict) -> None:
     from imagemill.errors import VerifyError
+    from imagemill.reports.summary import printable
 
     if not verdict.passed:
         first = next(iter(verdict.failures), None)
         reason = f"{first.check}: {first.found}" if first else "nothing was verified"
-        raise VerifyError(f"{verdict.reference} is not verified: {reason}", first.remedy if first else "")
+        raise VerifyError(f"{verdict.reference} is not verified: {printable(reason)}", first.remedy if first else "")

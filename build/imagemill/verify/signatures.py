@@ -53,7 +53,7 @@ def complete(case: Case) -> Iterator[Row]:
             yield Row("tag", case.tag, "fail", found, "the tag points at another image: do not use it")
             return
         yield Row("tag", case.tag, "pass", f"{provenance.image} was published as {case.undated}")
-        wanted = wanted or published
+        wanted = published if len(published) == 1 else wanted or published
     elif case.is_index and provenance is not None:
         wanted = wanted or provenance.platforms
     if wanted is None and not case.is_index:

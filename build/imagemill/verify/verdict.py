@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from imagemill.reports.summary import printable
+
 Status = Literal["pass", "fail", "none"]
 """`none` is what the policy does not ask."""
 
@@ -46,8 +48,10 @@ class Verdict:
 def lines(verdict: Verdict) -> list[str]:
     """A verdict as plain lines, a row each."""
     return [
-        f"{_SIGNS[row.status]:4}  {row.check}{f' ({row.about})' if row.about else ''}: {row.found}"
-        + (f"; {row.remedy}" if row.remedy and row.status == "fail" else "")
+        printable(
+            f"{_SIGNS[row.status]:4}  {row.check}{f' ({row.about})' if row.about else ''}: {row.found}"
+            + (f"; {row.remedy}" if row.remedy and row.status == "fail" else "")
+        )
         for row in verdict.rows
     ]
 
@@ -55,7 +59,12 @@ def lines(verdict: Verdict) -> list[str]:
 def cells(rows: Iterable[Row]) -> list[tuple[str, str, str, str]]:
     """Rows for a table: check, about, sign, what was found and is to be done."""
     return [
-        (row.check, row.about, _SIGNS[row.status], row.found + (f"\n{row.remedy}" if row.status == "fail" else ""))
+        (
+            row.check,
+            printable(row.about),
+            _SIGNS[row.status],
+            printable(row.found + (f"\n{row.remedy}" if row.status == "fail" else "")),
+        )
         for row in rows
     ]
 
