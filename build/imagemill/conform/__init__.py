@@ -21,6 +21,7 @@ from imagemill.conform import (
     paths,
     programs,
     running,
+    session,
     storage,
     system,
 )
@@ -124,6 +125,8 @@ __all__ = [
 
 def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]:
     """Hold `view` against `subject`: the findings of all checks, in their order, accepted differences among them."""
+    if view.can_run and set(DYNAMIC) <= set(checks):
+        _run_ahead(view, subject)
     found: list[Finding] = []
     for check in (*checks, *_further(subject)):
         if subject.foreign and check in OURS:
@@ -134,6 +137,23 @@ def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> l
         else:
             found += check(view, subject)
     return accepted.apply(found, subject)
+
+
+def _run_ahead(view: View, subject: Subject) -> None:
+    """Have the containers that checks ask about side by side, since each takes a while to start.
+
+    The view keeps what they said, and none is run a second time.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    asks: tuple[Callable[[], object], ...] = (
+        lambda: session.held(view, subject),
+        lambda: session.held(view, subject, hardened=True),
+        lambda: running.called(view, subject, "", ""),
+    )
+    with ThreadPoolExecutor(len(asks)) as pool:
+        for done in [pool.submit(ask) for ask in asks]:
+            done.result()
 
 
 def _further(subject: Subject) -> Iterator[Check]:

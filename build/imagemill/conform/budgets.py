@@ -7,14 +7,17 @@ machine nor what else runs on it explains it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from imagemill.conform import running
 from imagemill.conform.finding import Finding, Problem, Subject, inapplicable, skipped, verdict
-from imagemill.conform.view import View
+from imagemill.conform.view import Completed, View
 
-NOISE = {"init": 5.0, "call": 5.0, "memory": 2.0}
-"""By which factor a busy machine may be beyond a budget. Two cores that six builds shared took three times as long."""
+NOISE = {"init": 10.0, "call": 10.0, "memory": 2.0}
+"""By which factor a busy machine may be beyond a budget: two cores with sixteen processes waiting took five times as
+long. What is beyond is tried again, and the best of the tries counts."""
+
+_TRIES = 3
 
 _REPORT = re.compile(
     r"REPORT RequestId: .*?Init Duration: (?P<init>[\d.]+) ms.*?\tDuration: (?P<call>[\d.]+) ms"
@@ -46,18 +49,24 @@ def measured(view: View, subject: Subject) -> Iterator[Finding]:
     if isinstance(done, Finding):
         yield done
         return
-    found = _REPORT.search(running.plain(done.stderr))
-    if found is None:  # `running.example` says what is wrong
+    took = _took(done)
+    if took is None:  # `running.example` says what is wrong
         yield skipped(subject, name, "no REPORT line to look at", source=source)
         return
-    took = {what: float(found[what]) for what in NOISE}
-    said = ", ".join(f"{what} {took[what]:g} {_UNITS[what]}" for what in NOISE)
     budgets = subject.image.runtime.budgets
+    said = _said(took)
     if budgets is None or subject.emulated:
         expected = _NONE if budgets is None else "no budgets where a processor is emulated"
         yield Finding(subject.called, str(subject.platform), name, "info", expected, said, source)
         return
     most = {"init": budgets.init_ms, "call": budgets.call_ms, "memory": budgets.memory_mb}
+    for attempt in range(1, _TRIES):
+        if not any(took[what] > factor * most[what] for what, factor in NOISE.items()):
+            break
+        again = running.called(view, subject, name, source, attempt=attempt)
+        better = None if isinstance(again, Finding) else _took(again)
+        took = {what: min(took[what], better[what]) for what in NOISE} if better else took
+    said = _said(took)
     problems = [
         Problem(
             f"{what}: {most[what]} {_UNITS[what]}, and never {factor:g} times that",
@@ -76,3 +85,13 @@ def measured(view: View, subject: Subject) -> Iterator[Finding]:
     over = [what for what in NOISE if took[what] > most[what]]
     remedy = f"over its budget, which noise may explain: {', '.join(over)}" if over else ""
     yield Finding(subject.called, str(subject.platform), name, "info", f"about {expected}", said, source, remedy)
+
+
+def _took(done: Completed) -> dict[str, float] | None:
+    """What the REPORT line of a call says; None where there is none."""
+    found = _REPORT.search(running.plain(done.stderr))
+    return {what: float(found[what]) for what in NOISE} if found else None
+
+
+def _said(took: Mapping[str, float]) -> str:
+    return ", ".join(f"{what} {took[what]:g} {_UNITS[what]}" for what in NOISE)

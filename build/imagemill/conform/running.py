@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from imagemill.conform import facts, session
@@ -61,8 +61,11 @@ def example(view: View, subject: Subject) -> Iterator[Finding]:
     )
 
 
-def called(view: View, subject: Subject, name: str, source: str) -> Completed | Finding:
-    """What calling the manifest's example left behind; where it cannot be called, the finding of the check `name`."""
+def called(view: View, subject: Subject, name: str, source: str, *, attempt: int = 0) -> Completed | Finding:
+    """What calling the manifest's example left behind; where it cannot be called, the finding of the check `name`.
+
+    It is called once, and once more for each further `attempt`.
+    """
     function = subject.image.runtime.example
     if subject.image.variant != "run":
         reason = f"{subject.image.variant} images take no function and event"
@@ -75,7 +78,8 @@ def called(view: View, subject: Subject, name: str, source: str) -> Completed | 
         reason = f"examples/{function.directory} is not there"
         folder = function.directory.partition("/")[0]
         return skipped(subject, name, reason, source=source, remedy=f"compile it as examples/{folder}/README.md says")
-    return _run(view, [function.handler, function.event], task_dir=task_dir)
+    env = {"IMAGEMILL_ATTEMPT": str(attempt)} if attempt else {}
+    return _run(view, [function.handler, function.event], task_dir=task_dir, env=env)
 
 
 def plain(output: bytes) -> str:
@@ -99,12 +103,10 @@ def _wrong_with(done: Completed, subject: Subject, source: str) -> Iterator[Prob
                 yield Problem(f"{fact.pattern} on stderr", errors.strip()[-300:], fact.source, remedy)
 
 
-def _run(
-    view: View, argv: Sequence[str], *, entrypoint: Sequence[str] | None = None, task_dir: Path | None = None
-) -> Completed:
+def _run(view: View, argv: Sequence[str], *, task_dir: Path, env: Mapping[str, str]) -> Completed:
     """Run a container; one that the engine cannot run is one that failed."""
     try:
-        return view.run(argv, entrypoint=entrypoint, task_dir=task_dir, timeout=session.TIMEOUT)
+        return view.run(argv, task_dir=task_dir, env=env, timeout=session.TIMEOUT)
     except EngineError as error:
         return Completed(b"", str(error).encode(), 125)  # docker's and podman's code for it
 
