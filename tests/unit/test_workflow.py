@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,13 @@ def violations(workflow: dict[Any, Any]) -> Iterator[str]:
             yield "more than images is cached"
         if "/restore@" not in step["uses"] and (step not in after or step.get("if") != "github.event_name == 'push'"):
             yield "what a pull request built, or nobody tested, is cached"
+    kept = [step for step in after if "actions/upload-artifact@" in step.get("uses", "")]
+    written = re.findall(r"dist/conformance\.\w+", (WORKFLOW.parents[2] / "Makefile").read_text(encoding="utf-8"))
+    removing = next((n for n, step in enumerate(after) if "-delete" in step.get("run", "")), len(after))
+    if [sorted(step["with"]["path"].split()) for step in kept] != [sorted(written)] or after.index(kept[0]) > removing:
+        yield "the reports of conformance are not kept"
+    elif kept[0].get("if") != "${{ !cancelled() }}":
+        yield "the reports of what fails are not kept"
     if not any("build --verify" in step.get("run", "") for step in steps):
         yield "what was cached is not read"
 
@@ -74,6 +82,14 @@ SPOILED: dict[str, tuple[Callable[[dict[Any, Any]], object], str]] = {
     ),
     "a pull request saves": (
         lambda w: step(w, "cache/save").pop("if"), "what a pull request built, or nobody tested, is cached",
+    ),
+    "no upload": (lambda w: step(w, "upload-artifact").update(uses="x"), "the reports of conformance are not kept"),
+    "an upload of less": (
+        lambda w: step(w, "upload-artifact")["with"].update(path="dist/conformance.html"),
+        "the reports of conformance are not kept",
+    ),
+    "an upload of what passes": (
+        lambda w: step(w, "upload-artifact").pop("if"), "the reports of what fails are not kept",
     ),
     "unread": (lambda w: step(w, "build --verify").update(run="true"), "what was cached is not read"),
 }  # fmt: skip
