@@ -14,6 +14,7 @@ from conform_images import (
     EPOCH,
     IMAGES,
     LABELS,
+    ROOT,
     FakeRunner,
     certificates,
     elf,
@@ -430,6 +431,18 @@ def name_of(check: Any) -> str:
 def test_every_check_has_a_defect_that_shows_it_working() -> None:
     assert {check for check, _ in DEFECTS.values()} == {name_of(check) for check in CHECKS if check not in TELLING}
     assert set(STATIC).isdisjoint(DYNAMIC)
+
+
+def test_every_check_is_in_the_documentation() -> None:
+    """In the first column of its table, where `.user` after `configuration.architecture` is `configuration.user`."""
+    text = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    named: set[str] = set()
+    for row in re.findall(r"^\| (`[a-z]+\.[a-z-]+`.*?) \|", text, re.MULTILINE):
+        module = ""
+        for word in re.findall(r"`([a-z]*)\.([a-z-]+)`", row):
+            module = word[0] or module
+            named.add(f"{module}.{word[1]}")
+    assert named == {*map(name_of, CHECKS), "against.record", "sbom.packages"}
 
 
 def test_there_are_many_defects() -> None:
