@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options; pytest's own names for the group and its help."""
     group = parser.getgroup("imagemill", "conformance of images")
     group.addoption("--imagemill-image", action="append", default=[], metavar="REF", help=_HELP + "; may be repeated")
-    group.addoption("--imagemill-as", metavar="TAG", help="what to hold it against, as serve-python3.13")
+    group.addoption("--imagemill-as", metavar="RUNTIME/VARIANT", help="what to hold it against")
     group.addoption("--imagemill-platform", action="append", default=[], help="only this one, as linux/arm64")
     group.addoption("--imagemill-root", metavar="DIR", help="the checkout of imagemill; default: this folder or above")
     group.addoption("--imagemill-no-run", action="store_true", help="only what needs no container")
@@ -189,7 +189,7 @@ class _Source:
         from imagemill.errors import SelectionError
         from imagemill.export import built
         from imagemill.oci import Layout
-        from imagemill.plan import plan, select
+        from imagemill.plan import plan
         from imagemill.platforms import find
         from imagemill.references import open_reference
 
@@ -207,14 +207,29 @@ class _Source:
             raise SelectionError(f"{ref} has no image for {', '.join(platforms)}", "see --imagemill-platform")
         for entry in sorted(entries, key=lambda entry: entry.platform):
             config = opened.read_json(opened.read_json(entry.digest)["config"]["digest"])
-            chosen = self._config.getoption("--imagemill-as") or (image.tags[-1] if image else title(config))
-            if not chosen:
-                raise SelectionError(f"{ref} does not say what it is", "say it: --imagemill-as serve-python3.13")
-            against = self._only(select(planned, [chosen]), chosen)
+            against = self._chosen(planned) or image or self._guessed(ref, config, planned)
             one = _Opened(layout, config, against, find(entry.platform), image is not None)
             name = f"imagemill:{ref}[{entry.platform}]"
             node = ImageNode.from_parent(session, name=name, nodeid=name, path=layout, source=self, opened=one)
             yield from session.genitems(node)
+
+    def _chosen(self, planned: Sequence[Image]) -> Image | None:
+        """What --imagemill-as says, in the words that the command takes; None where it says nothing."""
+        from imagemill.conform.guess import named
+
+        word = self._config.getoption("--imagemill-as")
+        return named(word, planned) if word else None
+
+    @staticmethod
+    def _guessed(ref: str, config: Mapping[str, Any], planned: Sequence[Image]) -> Image:
+        from imagemill.conform.guess import guessed
+        from imagemill.conform.view import Config
+        from imagemill.errors import SelectionError
+
+        try:
+            return guessed(ref, Config.from_json(config), planned)
+        except SelectionError as error:
+            raise SelectionError(error.message, error.remedy.replace("--as", "--imagemill-as")) from None
 
     def _planned(self, ref: str, planned: Sequence[Image]) -> Image | None:
         """The planned image that `ref` means, if any."""

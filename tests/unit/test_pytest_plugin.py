@@ -83,11 +83,21 @@ def test_an_archive_is_held_against_what_is_said(pytester: pytest.Pytester) -> N
     export.oci(layout(pytester.path / "good", Labels={}), pytester.path / "saved.tar", ["x:1"])
     unknown = run(pytester, "--imagemill-image=saved.tar")
     assert unknown.ret == pytest.ExitCode.USAGE_ERROR
-    unknown.stderr.fnmatch_lines(["*saved.tar does not say what it is*", "*--imagemill-as*"])
+    unknown.stderr.fnmatch_lines(
+        ["*nothing in saved.tar says which runtime it is*", "*--imagemill-as python3.13/serve*"]
+    )
     done = run(
         pytester, "--imagemill-image=saved.tar", f"--imagemill-as={IMAGE.tags[-1]}", "-k", "environment and not inside"
     )
     done.assert_outcomes(passed=3, deselected=len(CHECKS) - 3)
+    spelled = run(pytester, "--imagemill-image=saved.tar", "--imagemill-as=python3.13/serve", "-k", "environment.exact")
+    spelled.assert_outcomes(passed=1, deselected=len(CHECKS) - 1)
+
+
+def test_what_an_image_is_can_be_guessed(pytester: pytest.Pytester) -> None:
+    good = good_layout(pytester.path / "good", IMAGES["python3.13-debian"], AMD64, Labels={})
+    done = run(pytester, f"--imagemill-image={good}", "-k", "environment.exact")
+    done.assert_outcomes(passed=1, deselected=len(CHECKS) - 1)
 
 
 WRONG = {
