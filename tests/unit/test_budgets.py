@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conform_images import IMAGES, ROOT, FakeRunner, good_config, good_tree, subject, write_layout
+from conform_images import IMAGES, ROOT, FakeRunner, good_config, good_tree, rewrite, subject, write_layout
 from msgspec import structs
 
 from imagemill import lock
@@ -92,6 +92,20 @@ def test_nothing_is_held_where_there_is_no_budget_or_a_processor_is_emulated(tmp
     foreign = replace(having(subject(), GIVEN), emulated=True)
     emulated = measured(tmp_path / "emulated", foreign, **slow)  # type: ignore[arg-type]
     assert (emulated.status, emulated.expected) == ("info", "no budgets where a processor is emulated")
+
+
+def test_layers_that_are_not_compressed_are_not_weighed(tmp_path: Path) -> None:
+    about = having(subject(), Budgets(size_mb=0.0001, init_ms=1, call_ms=1, memory_mb=1))
+    layout = write_layout(tmp_path, good_config(about.image, about.platform), [good_tree(about.image, about.platform)])
+
+    def judged() -> str:
+        with Layers(tmp_path / "scratch") as layers:
+            [found] = budgets.size(open_layout(layout, about.platform, layers), about)
+        return found.status
+
+    assert judged() == "fail"
+    rewrite(layout, lambda manifest: manifest["layers"][0].update(mediaType="application/vnd.oci.image.layer.v1.tar"))
+    assert judged() == "skip"
 
 
 def test_a_budget_builds_no_image_anew() -> None:

@@ -70,7 +70,7 @@ def _behaviours(report: Report) -> Iterator[str]:
 
 
 def _coloured(status: Status) -> str:
-    return style(status.upper(), fg=_COLOURS[status], bold=status == "fail")
+    return style(status.upper(), fg=_COLOURS[status], bold=status == "fail" or None)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[_Cell]]) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[_Cell]]) -> Iterator[str
     yield "  ".join(style(f"{text:<{width}}", bold=True) for text, width in zip(head, widths, strict=False)).rstrip()
     for row in rows:
         cells = (
-            style(f"{printable(text):<{width}}", fg=None if colour in ("", "dim") else colour, dim=colour == "dim")
+            style(f"{printable(text):<{width}}", fg=None if colour == "dim" else colour, dim=colour == "dim" or None)
             if colour
             else f"{printable(text):<{width}}"
             for (text, colour), width in zip(row, widths, strict=False)
