@@ -170,6 +170,15 @@ def test_has_in_podman(tmp_path: Path) -> None:
     assert runner.has({"imagemill/lambda:a": {"sha256:1"}}) == {"imagemill/lambda:a"}
 
 
+def test_has_while_others_remove_images(tmp_path: Path) -> None:
+    path = put(tmp_path, "podman", f"[ $(wc -l < '{tmp_path}/podman.args') -gt 8 ] || {{ echo gone >&2; exit 125; }}")
+    runner = containers.Podman(str(path), {})
+    assert runner.has({"imagemill/lambda:a": {"sha256:1"}}) == set()
+    put(tmp_path, "podman", "echo gone >&2; exit 125")
+    with pytest.raises(EngineError, match="podman images failed: gone"):
+        runner.has({})
+
+
 def layout(tmp_path: Path) -> Path:
     path = tmp_path / "layout"
     oci.write_image(path, {"architecture": "amd64", "os": "linux", "config": {}}, [], "t")

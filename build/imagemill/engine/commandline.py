@@ -17,6 +17,7 @@ from imagemill.errors import EngineError
 from imagemill.platforms import Platform, native
 
 _ENGINE_FAILED = 125  # docker-run(1), podman-run(1): the engine itself failed, nothing was started
+_TRIES = 5  # at listing images, which podman gives up when another process removes one meanwhile
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,11 @@ class CommandLine(ABC):
         self.call(["image", "rm", name], check=False)
 
     def has(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
-        listed = self.call(["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])
+        args = ["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]
+        for left in reversed(range(_TRIES)):
+            listed = self.call(args, check=left == 0)
+            if listed.returncode == 0:
+                break
         found = set()
         for line in _text(listed.stdout).splitlines():
             name, _, digest = line.partition(" ")
