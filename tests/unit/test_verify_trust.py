@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from signed_images import KEY, TAG, Made
 
 from imagemill.attest.attach import Sealer
 from imagemill.cli import main
+from imagemill.trust.draft import Lifetimes
 from imagemill.trust.founding import found
 from imagemill.trust.keyring import Keyring
 from imagemill.trust.memory import Memory
@@ -113,12 +115,23 @@ def changed(made: Made, trust: Trust) -> None:
         path.write_bytes(path.read_bytes().replace(TAG.encode(), b"python3.14"))
 
 
+def distrusted(made: Made, trust: Trust) -> None:
+    """A delegation signed the tag anew, and its time is over: what was signed before would count again."""
+    key = trust.repository.keyring.make("ci")
+    trust.repository.delegate("ci", key.public_key)
+    short = replace(trust.repository, lifetimes=Lifetimes(targets=1))
+    short.sign({TAG: (made.index.digest, made.index.size)}, ["targets/ci", "targets/releases"])
+    late = replace(trust.repository, clock=lambda: NOW + timedelta(days=2))
+    late.refresh()
+
+
 ATTACKS: dict[str, tuple[Callable[[Made, Trust], None], str]] = {
     "moved tag": (moved, "and signed is sha256"),
     "wrong size": (wrong_size, "the tag is sha256"),
     "revoked": (revoked, f"the tag {TAG} is not signed"),
     "gone": (gone, "has no trust metadata"),
     "other root": (other_root, "another root key"),
+    "distrusted delegation": (distrusted, "targets/"),
     "changed metadata": (changed, "targets.json"),
 }
 
@@ -127,7 +140,8 @@ ATTACKS: dict[str, tuple[Callable[[Made, Trust], None], str]] = {
 def test_an_attack_is_refused(attack: Callable[[Made, Trust], None], words: str, made: Made, trust: Trust) -> None:
     terms = policy(trust)
     attack(made, trust)
-    [row] = [row for row in verified(made, trust, terms).failures if row.check == "trust"]
+    now = NOW + timedelta(days=3)
+    [row] = [row for row in verified(made, trust, terms, now=now).failures if row.check == "trust"]
     assert words in row.found
 
 

@@ -55,6 +55,10 @@ def pinned(case: Case, trusted: Trusted | None) -> Iterator[Row]:
     if trusted is None:
         yield Row("trust", "", "none", "the policy pins no root key")
         return
+    for role, reason in trusted.distrusted.items():
+        # docker goes on with what `targets` says of the same tags, which may be an older image
+        yield Row("trust", role, "fail", f"{role} counts for nothing: {reason}", "ask its publisher to sign it again")
+        return
     until = min(trusted.timestamp.expires, trusted.snapshot.expires)[:10]
     names = [tag for tag, signed in trusted.tags.items() if signed.digest == case.root.digest]
     signed = trusted.tags.get(case.tag) if case.tag else next((trusted.tags[tag] for tag in names), None)
