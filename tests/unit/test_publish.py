@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import structs
+from signed_images import Key
 
+from imagemill.attest.publickey import PublicKey
 from imagemill.conform.finding import Finding
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.errors import ManifestError, PublishError, RegistryError
@@ -404,22 +404,6 @@ def test_dated_tags_are_never_moved() -> None:
 # --- the record
 
 
-class Key:
-    """A key in memory."""
-
-    def __init__(self) -> None:
-        self.private = ec.generate_private_key(ec.SECP256R1())
-
-    @property
-    def public_key(self) -> bytes:
-        return self.private.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-
-    def sign(self, data: bytes) -> bytes:
-        return self.private.sign(data, ec.ECDSA(hashes.SHA256()))
-
-
 def released(digest: str, *tags: str) -> record.Released:
     return record.Released(digest, {"linux/amd64": "sha256:aa"}, {"linux/amd64": 5}, "inputs", "lock", tags)
 
@@ -435,7 +419,7 @@ def test_a_record_is_added_to_and_its_signature_is_of_its_bytes(tmp_path: Path) 
     found = record.read(path)
     assert found.images["a"].tags == ("q/x:a", "r/x:a") and set(found.images) == {"a", "b"}
     signature = base64.b64decode(path.with_name(f"{path.name}.sig").read_bytes())
-    key.private.public_key().verify(signature, path.read_bytes(), ec.ECDSA(hashes.SHA256()))
+    assert PublicKey(key.public_key).verifies(signature, path.read_bytes())
     assert record.known_digests(tmp_path) == {"sha256:1", "sha256:2"}
     assert json.loads(path.read_bytes())["format"] == record.FORMAT
 
