@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import signal
 import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry_images import NAME, Make, layout_in, repository, whole_in
-from small_registry import Fault, Request, SmallRegistry
+from registry_images import NAME, Make, basic, layout_in, repository, whole_in
+from small_registry import LOGIN, Fault, Request, SmallRegistry
 
 from certificates import issue
 from imagemill.credentials import is_here
@@ -23,6 +26,7 @@ from imagemill.mirrors import Mirrors
 from imagemill.oci import Descriptor, Layout, sha256
 from imagemill.registry.faults import Busy, Denied, Torn
 from imagemill.registry.push import push
+from imagemill.registry.repository import Repository
 from imagemill.web import Web
 
 SPOILED = b'{"errors":[{"code":"DIGEST_INVALID"}]}'
@@ -310,7 +314,7 @@ def test_many_threads_renew_a_token_once(make: Make) -> None:
 @pytest.fixture
 def encrypted(make: Make, tmp_path: Path) -> Iterator[SmallRegistry]:
     """A registry with a certificate of an authority in `tmp_path`, and tokens."""
-    pair = issue(tmp_path, "registry", "127.0.0.1")
+    pair = issue(tmp_path, "registry", "127.0.0.1", "registry.example")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     yield make("token", tls=context)
@@ -337,6 +341,55 @@ def test_an_encrypted_registry_is_trusted_through(
     layout, entry = image
     push(layout, entry, repository(encrypted, web=Web(TRUST[case](tmp_path, encrypted.host))))
     assert whole_in(encrypted, layout)
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy that takes everybody to one registry, whatever they ask for, and keeps what they said."""
+
+    target: str
+    heard: ClassVar[list[str]]
+
+    def handle(self) -> None:
+        """Connect, and carry bytes to and fro until one side has no more."""
+        while (line := self.rfile.readline().decode().strip()) != "":
+            self.heard.append(line)
+        host, _, port = self.target.partition(":")
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with socket.create_connection((host, int(port))) as there:
+            back = threading.Thread(target=self.carry, args=(there, self.connection))
+            back.start()
+            self.carry(self.connection, there)
+            back.join()
+
+    def carry(self, source: socket.socket, target: socket.socket) -> None:
+        """Bytes from one side to the other."""
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
+def test_an_encrypted_registry_is_reached_through_a_proxy(
+    encrypted: SmallRegistry, image: tuple[Layout, Descriptor], tmp_path: Path
+) -> None:
+    heard: list[str] = []
+    handler = type("Here", (Tunnel,), {"target": encrypted.host, "heard": heard})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as proxy:
+        proxy.daemon_threads = True
+        serving = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02})
+        serving.start()
+        try:
+            address = f"http://me:s%40cret@127.0.0.1:{proxy.server_address[1]}"
+            web = Web(Mirrors({"https_proxy": address, "SSL_CERT_FILE": f"{tmp_path}/ca.crt"}))
+            login = basic(LOGIN)
+            push(*image, Repository(web, f"registry.example/{NAME}", login, lambda _: None))
+        finally:
+            proxy.shutdown()
+            serving.join()
+    assert whole_in(encrypted, image[0])
+    assert {line.partition(" HTTP")[0] for line in heard if "CONNECT" in line} == {"CONNECT registry.example:443"}
+    assert f"proxy-authorization: {basic('me:s@cret')}" in heard
+    assert not [line for line in heard if login in line]  # it is for the registry's eyes
 
 
 def test_a_registry_that_nobody_vouches_for_is_an_error(encrypted: SmallRegistry) -> None:
