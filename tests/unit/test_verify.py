@@ -196,6 +196,29 @@ def test_an_attack_is_refused_for_its_reason(attack: Attack, made: Made) -> None
     assert "cannot be read" not in str(found), "somebody looked at what he had not checked"
 
 
+def test_every_byte_counts(make: Make, tmp_path: Path) -> None:
+    """Whatever is changed or taken away, of the image or of what is signed, is missed."""
+    made = Made(make(), tmp_path / "made").pushed(TAG).signed(forms=["tags"])
+    assert verified(made).passed
+    manifests = {digest: json.loads(data) for digest, (_, data) in made.there.manifests.items()}
+    signed = {made.there.tags[tag] for tag in made.there.tags if tag.startswith("sha256-")}
+    unread = {manifests[digest]["config"]["digest"] for digest in signed}  # of what is no image: nobody needs it
+    unread |= manifests.keys()  # of which the registry has blobs, too
+    assert len(made.there.blobs.keys() - unread) == 4 + 3 + 7, "configurations and layers, signatures, statements"
+    for digest, data in list(made.there.blobs.items()):
+        if digest not in unread:
+            made.there.blobs[digest] = data[:-1] + bytes([data[-1] ^ 1])
+            assert not verified(made).passed, digest
+            del made.there.blobs[digest]
+            assert not verified(made).passed, digest
+            made.there.blobs[digest] = data
+    for digest, (media_type, data) in list(made.there.manifests.items()):
+        del made.there.manifests[digest]
+        assert not verified(made).passed, digest
+        made.there.manifests[digest] = media_type, data
+    assert verified(made).passed
+
+
 # --- what was there before --------------------------------------------------------------------------------
 
 
