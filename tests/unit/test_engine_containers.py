@@ -160,14 +160,27 @@ def test_background_that_does_not_start_is_removed(tmp_path: Path) -> None:
 def test_has(tmp_path: Path) -> None:
     listed = "imagemill/lambda:a sha256:1\\nimagemill/lambda:b sha256:2\\nx:a sha256:3\\n"
     runner = docker(tmp_path, f"printf '{listed}'")
-    wanted = {f"imagemill/lambda:{tag}": {"sha256:1", "sha256:9"} for tag in "abc"}
+    wanted = {f"imagemill/lambda:{tag}": {"sha256:1", "sha256:9"} for tag in "abcdefghijkl"}
     assert runner.has(wanted) == {"imagemill/lambda:a"}
+    assert told(tmp_path)[:1] == ["images"]
+
+
+def test_few_images_are_asked_for_by_name(tmp_path: Path) -> None:
+    rows = [{"Id": "sha256:1", "RepoTags": ["imagemill/lambda:a", "x:a"]}, {"Id": "sha256:2", "RepoTags": None}]
+    runner = docker(tmp_path, f"echo '{json.dumps(rows)}'; echo 'no such image: imagemill/lambda:b' >&2; exit 1")
+    wanted = {f"imagemill/lambda:{tag}": {"sha256:1", "sha256:9"} for tag in "ab"}
+    assert runner.has(wanted) == {"imagemill/lambda:a"}
+    assert told(tmp_path) == ["image", "inspect", *wanted]
+    assert runner.has({"imagemill/lambda:a": {"sha256:2"}}) == set()
 
 
 def test_has_in_podman(tmp_path: Path) -> None:
-    path = put(tmp_path, "podman", "printf 'localhost/imagemill/lambda:a sha256:1\\n'")
+    rows = [{"Id": "1", "RepoTags": ["localhost/imagemill/lambda:a"]}]
+    path = put(tmp_path, "podman", f"echo '{json.dumps(rows)}'")
     runner = containers.Podman(str(path), {})
     assert runner.has({"imagemill/lambda:a": {"sha256:1"}}) == {"imagemill/lambda:a"}
+    path = put(tmp_path, "podman", "echo '[]'; exit 125")
+    assert runner.has({"imagemill/lambda:a": {"sha256:1"}}) == set()
 
 
 def test_has_while_others_remove_images(tmp_path: Path) -> None:

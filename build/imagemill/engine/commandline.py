@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from imagemill.engine.runner import Completed, ContainerTimeout, Options
 from imagemill.errors import EngineError
 from imagemill.platforms import Platform, native
 
+_FEW = 8  # names; podman looks at all images, and weighs each, to list them
 _ENGINE_FAILED = 125  # docker-run(1), podman-run(1): the engine itself failed, nothing was started
 _TRIES = 5  # at listing images, which podman gives up when another process removes one meanwhile
 
@@ -87,6 +89,8 @@ class CommandLine(ABC):
         self.call(["image", "rm", name], check=False)
 
     def has(self, wanted: Mapping[str, Collection[str]]) -> set[str]:
+        if len(wanted) <= _FEW:
+            return {name for name, digest in self._inspected(list(wanted)) if digest in wanted.get(name, ())}
         args = ["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]
         for left in reversed(range(_TRIES)):
             listed = self.call(args, check=left == 0)
@@ -99,6 +103,14 @@ class CommandLine(ABC):
             if digest in wanted.get(name, ()):
                 found.add(name)
         return found
+
+    def _inspected(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Every name of the images that have one of these, and what the store knows them by."""
+        said = self.call(["image", "inspect", *names], check=False).stdout  # fails where one is not there
+        for row in json.loads(said or b"[]"):
+            digest = row["Id"] if ":" in row["Id"] else f"sha256:{row['Id']}"  # podman leaves it out
+            for name in row.get("RepoTags") or ():
+                yield name.removeprefix(self._shows_as), digest
 
     def run_command(
         self, image: str, *, interactive: bool = False, terminal: bool = False, **options: Unpack[Options]
