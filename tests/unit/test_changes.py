@@ -62,7 +62,7 @@ def append(name: str, text: str = "\n# more\n") -> Callable[[Path], None]:
 
 def labels(root: Path) -> None:
     """The code that renders says something else of build images."""
-    path = root / "build" / "imagemill" / "render.py"
+    path = root / "build" / "imagemill" / "labels.py"
     text = path.read_text()
     assert '"MIT"' in text
     path.write_text(text.replace('"MIT"', '"MIT" if image.variant != "build" else "MIT-0"'))

@@ -186,10 +186,11 @@ def test_has_in_podman(tmp_path: Path) -> None:
 def test_has_while_others_remove_images(tmp_path: Path) -> None:
     path = put(tmp_path, "podman", f"[ $(wc -l < '{tmp_path}/podman.args') -gt 8 ] || {{ echo gone >&2; exit 125; }}")
     runner = containers.Podman(str(path), {})
-    assert runner.has({"imagemill/lambda:a": {"sha256:1"}}) == set()
+    many = {f"imagemill/lambda:{number}": {"sha256:1"} for number in range(20)}  # so many that all are listed
+    assert runner.has(many) == set()
     put(tmp_path, "podman", "echo gone >&2; exit 125")
     with pytest.raises(EngineError, match="podman images failed: gone"):
-        runner.has({})
+        runner.has(many)
 
 
 def layout(tmp_path: Path) -> Path:
