@@ -217,12 +217,14 @@ def _built(one: Rehearsal, date: str) -> None:
     shares = json.loads(one.make("matrix", SHARDS="1"))["include"]
     with ThreadPoolExecutor(2) as builders:
         parts = list(builders.map(share, range(len(shares)), shares))
-    with one.step(f"{date}: merge, and bills of materials"):
+    with one.step(f"{date}: merge, and for the first release bills of materials"):
         one.make("merge", FROM=" ".join(parts))
-        one.make("sboms")
+        if date == FIRST:
+            one.make("sboms")
         one.make("pack", OUT="images.tar")  # as it goes to the machine that publishes
         shutil.rmtree(one.top / "dist")
         one.make("unpack", IN="images.tar")
+        shutil.rmtree(one.top / "parts")
 
 
 def _published(one: Rehearsal, date: str, keys: str) -> None:
