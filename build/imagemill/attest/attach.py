@@ -17,6 +17,7 @@ from imagemill.attest.statement import Statement
 from imagemill.attest.tagged import Row
 from imagemill.errors import PublishError, VerifyError
 from imagemill.oci import MANIFEST, Descriptor, sha256
+from imagemill.registry.faults import Missing, Torn
 from imagemill.trust.signer import Signer
 
 Form = Literal["tags", "referrers"]
@@ -196,8 +197,8 @@ def _said(repository: Repository, digest: str, payload: bytes, sealer: Sealer) -
     """Whether a bundle says just this, by this very key, whose signatures differ from one time to the next."""
     try:
         envelope = bundles.read(repository.small_blob(bundles.layer(repository.manifest(digest)), LONGEST))
-    except VerifyError:
-        return False  # somebody else's
+    except (VerifyError, Missing, Torn):
+        return False  # somebody else's, or what a registry has lost
     return envelope.payload == payload and sealer.made(envelope)
 
 
