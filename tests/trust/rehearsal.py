@@ -7,8 +7,10 @@ sign. Docker, cosign and crane are asked afterwards. `make release-rehearsal` ru
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -23,6 +25,7 @@ from docker_judge import Docker, daemon, has_trust
 from places import Place
 
 import copies
+from imagemill.trust import keyfiles
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +50,8 @@ class Rehearsal:
     base: str = "debian-trixie"
     say: Callable[[str], None] = print
     seconds: dict[str, float] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    """All that commands have printed."""
 
     @property
     def images(self) -> str:
@@ -78,6 +83,7 @@ class Rehearsal:
         done = subprocess.run(
             argv, cwd=self.top, env={**self._environ, **(environ or {})}, capture_output=True, text=True, check=False
         )
+        self.told += [done.stdout, done.stderr]
         if done.returncode != code:
             raise Failed(f"{' '.join(argv)}: {done.returncode} instead of {code}\n{done.stdout}{done.stderr}")
         return done.stdout if code == 0 else done.stdout + done.stderr
@@ -126,6 +132,8 @@ def rehearse(one: Rehearsal, state: Path) -> None:
         one.make("publish", DATE=FIRST, ARGS="--dry-run")
         expect("no tags", one.run("sh", "-c", f'crane ls "{one.repository}" >/dev/null 2>&1 || echo no tags'))
     _published(one, FIRST, keys)
+    with one.step("no key, passphrase or password is in anything that was written or said"):
+        _kept_secret(one, keys)
     first = one.record
     expect("2 images: 2 new", one.make("notes", DATE=FIRST))
     with one.step("docker, cosign and crane"):
@@ -236,6 +244,30 @@ def _published(one: Rehearsal, date: str, keys: str) -> None:
         shutil.rmtree(folder)
     with one.step(f"{date}: verify"):
         one.make("verify", DATE=date)
+
+
+def _kept_secret(one: Rehearsal, keys: str) -> None:
+    """Look for what must stay secret in the checkout, the stores, the registry with its log, and all output."""
+    secrets = {"the passphrase": PASSPHRASE.encode(), "the password": one.place.users["publisher"].encode()}
+    for pem in keyfiles.parse_all(keys, "the backup"):
+        number = keyfiles.decrypted(pem, PASSPHRASE, "the backup").private_numbers().private_value
+        raw = number.to_bytes(32, "big")
+        for name, spelled in (("raw", raw), ("hex", raw.hex().encode()), ("base64", base64.b64encode(raw)[:40]),
+                              ("decimal", str(number).encode())):  # fmt: skip
+            secrets[f"the private key, {name}"] = spelled
+    secrets["the backup"] = keys.splitlines()[5].encode()
+    at_home = one.top / "stores" / "maintainer"
+    written = [path for top in (one.top, one.place.folder) for path in top.rglob("*") if path.is_file()]
+    texts = [
+        (str(path), path.read_bytes()) for path in written if not path.is_symlink() and at_home not in path.parents
+    ]
+    logins = re.compile(r"docker-\w+/config\.json$")  # where docker itself keeps a login
+    for where, data in [*texts, ("what commands said", "\n".join(one.told).encode())]:
+        for name, secret in secrets.items():
+            if secret in data and not logins.search(where):
+                raise Failed(f"{name} is in {where}")
+    if len(texts) < 100:
+        raise Failed(f"only {len(texts)} files were looked at")
 
 
 def _judged(one: Rehearsal, date: str) -> None:

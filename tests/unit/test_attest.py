@@ -217,3 +217,10 @@ def test_what_was_not_made_from_the_lock_has_no_provenance(made: Made) -> None:
     made.artifact = replace(made.artifact, lock="aged")
     with pytest.raises(PublishError, match="than its lock names"):
         made.said()
+
+
+def test_a_public_key_may_say_its_role_as_dockers_do() -> None:
+    key = PublicKey(Key().public_key)
+    begin, _, rest = key.pem.partition("\n")
+    assert PublicKey.from_pem(f"{begin}\nrole: release\n\n{rest}".encode(), "release.pub") == key
+    assert PublicKey.from_pem(key.pem.replace("\n", "\r\n").encode(), "release.pub") == key

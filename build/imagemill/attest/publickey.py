@@ -30,13 +30,17 @@ class PublicKey:
 
     @staticmethod
     def from_pem(data: bytes, where: str) -> PublicKey:
-        """Read a key as `cosign generate-key-pair` and `openssl` write it. VerifyError, with `where`, for others."""
+        """Read a key as `cosign generate-key-pair`, `openssl`, and with its role in a header docker write it.
+
+        VerifyError, with `where`, for others.
+        """
         text = data.decode("ascii", "replace")
         body = text.partition(_BEGIN)[2].partition(_END)
         try:
             if not body[1]:
                 raise ValueError("no public key in PEM")
-            return PublicKey(base64.b64decode("".join(body[0].split()), validate=True))
+            lines = [line.strip() for line in body[0].splitlines() if ":" not in line]
+            return PublicKey(base64.b64decode("".join(lines), validate=True))
         except (ValueError, binascii.Error):
             raise VerifyError(f"{where} is no public key in PEM", "give the file that ends in .pub") from None
 
