@@ -93,8 +93,8 @@ class World:
         """What publishing is done with."""
         sealer = Sealer(key)
         return Tools(
-            self.dist, self.repository, sealer, statements, self.trust.sign, checker(sealer.key, statements),
-            lambda _: None,
+            self.dist, self.repository, sealer, lambda *_: 0, statements, self.trust.sign,
+            checker(sealer.key, statements), lambda _: None,
         )  # fmt: skip
 
     def publish(self, name: str) -> list[str]:

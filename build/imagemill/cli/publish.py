@@ -46,6 +46,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--dist", type=_FOLDER, help="Where artifacts are; default: dist.")
 @click.option("--key", type=_FILE, envvar="IMAGEMILL_KEY", help="The private key that signs; see `imagemill trust`.")
 @click.option("--signer", default="", metavar="COMMAND", help="A program that signs in its place, for keys in a KMS.")
+@click.option(
+    "--certificate", type=_FILE, help="The key's certificate in PEM, and those above it: signs for notation, too."
+)
 @click.option("--passphrase-fd", type=int, metavar="N", help="Read passphrases from this file descriptor.")
 @click.option("--trust", "trust_dir", type=_FOLDER, envvar="IMAGEMILL_TRUST", help="Default: ~/.imagemill/trust.")
 @click.option(
@@ -71,6 +74,7 @@ def publish(
     dist: Path | None,
     key: Path | None,
     signer: str,
+    certificate: Path | None,
     passphrase_fd: int | None,
     trust_dir: Path | None,
     trust_server: str,
@@ -126,6 +130,7 @@ def publish(
             top, workshop.dist, chosen, artifacts, wanted, day, report,
             origin(top, source, revision, builder, os.environ), releases or top / "releases", folder,
             lambda name: open_repository(name, web, os.environ, hosted(name)), registries, said.step,
+            certificate.read_bytes() if certificate else b"",
         )  # fmt: skip
         places = release.places()
         seen = release.look(places, newer=move_newer)

@@ -27,13 +27,14 @@ Trust = Callable[[str, Mapping[str, Descriptor]], None]
 class Tools:
     """Everything that `Means` is made of.
 
-    `open` opens a repository by its name, `statements` are those on an image, and `verify` raises where what is there
-    is not what was meant.
+    `open` opens a repository by its name, `statements` are those on an image, `also` signs digests in another way, too,
+    and `verify` raises where what is there is not what was meant.
     """
 
     dist: Dist
     open: Callable[[str], Repository]
     sealer: Sealer | None
+    also: Callable[[Repository, Sequence[str]], int]
     statements: Callable[[Place], Sequence[Statement]]
     trust: Trust
     verify: Callable[[Repository, Place], None]
@@ -71,6 +72,7 @@ class Tools:
         digests = [one.digest for one in place.digests]
         repository = self._repository(place.repository)
         outcome.signed += attach_all(repository, digests, self.statements(place), self.sealer)
+        outcome.signed += self.also(repository, digests)
 
     def _check(self, place: Place) -> None:
         """Look anew, over connections of its own, at what others will find."""

@@ -7,9 +7,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from imagemill import __version__, lock
+from imagemill.attest import notation
 from imagemill.attest.attach import Sealer
 from imagemill.attest.image import inventories, statements
 from imagemill.attest.provenance import Locked, Origin
@@ -55,6 +57,8 @@ class Release:
     open: Callable[[str], Repository]
     hosting: Hosting
     say: Callable[[str], None]
+    certificates: bytes = b""
+    """Of the key that signs, in PEM: with them it signs for notation, too."""
 
     def places(self) -> list[Place]:
         """Where everything goes: the images' own repositories first, so that aliases can have blobs from there."""
@@ -98,9 +102,16 @@ class Release:
 
         sealer = Sealer(signer) if signer else None
         return Tools(
-            self.dist, self.open, sealer, statements, trust.sign if trust else nothing,
+            self.dist, self.open, sealer, self._notation(signer), statements, trust.sign if trust else nothing,
             checker(sealer.key, statements) if sealer else nothing, self.say,
         )  # fmt: skip
+
+    def _notation(self, signer: Signer | None) -> Callable[[Repository, Sequence[str]], int]:
+        """What signs for notation; nothing without certificates."""
+        if signer is None or not self.certificates:
+            return lambda repository, digests: 0
+        chain = notation.Chain.from_pem(self.certificates, signer)
+        return lambda repository, digests: notation.sign(repository, digests, signer, chain, datetime.now(UTC))
 
     def _record(self, outcomes: Sequence[Outcome], signer: Signer, trust: Trust) -> record.Release:
         """What is written down of these outcomes."""
