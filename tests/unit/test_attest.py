@@ -165,6 +165,17 @@ def test_a_statement_replaces_the_one_that_said_otherwise(made: Made) -> None:
     assert sorted("more" in one for one in said) == [False, True], "the other key's is as it was"
 
 
+def test_what_was_not_listed_when_somebody_was_killed_is_listed(made: Made) -> None:
+    """The manifests of bundles are there, and the list that leads to them is not."""
+    digest = made.images["linux/amd64"].digest
+    tag = digest.replace(":", "-")
+    before = made.there.tags.pop(tag)
+    assert made.attach(Sealer(KEY)) > 0
+    assert len(made.repository.referrers(digest, bundles.MEDIA_TYPE)) == 5
+    assert made.there.tags[tag] == before
+    assert made.attach(Sealer(KEY)) == 0
+
+
 def test_what_is_not_there_is_not_signed(make: Make, tmp_path: Path) -> None:
     made = Made(make(), tmp_path / "made")
     with pytest.raises(PublishError, match="to be signed"):

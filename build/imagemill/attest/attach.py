@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, Protocol
 
 from imagemill.attest import bundles, dsse, simple, statement, tagged
@@ -24,6 +25,8 @@ Form = Literal["tags", "referrers"]
 FORMS: tuple[Form, ...] = ("tags", "referrers")
 """What cosign 2 reads, and what cosign 3 writes."""
 
+
+_AT_ONCE = 4  # blobs of one manifest
 
 LONGEST = 64 << 20
 """Bytes of an attestation that is read at all; the SBOM of a large image has 5 MB."""
@@ -113,8 +116,7 @@ def attach(
         sent += _attested(repository, subject, payloads, sealer)
     if "referrers" in forms:
         own = Statement({subject.digest: repository.name}, statement.SIGNATURE, {})
-        for payload, one in ({statement.write(own): own} | payloads).items():
-            sent += _referring(repository, subject, payload, one.kind, sealer)
+        sent += _referring(repository, subject, {statement.write(own): own} | payloads, sealer)
     return sent
 
 
@@ -180,17 +182,26 @@ def _write(repository: Repository, tag: str, rows: list[Row], blobs: list[bytes]
     return len(blobs) + 2
 
 
-def _referring(repository: Repository, subject: Descriptor, payload: bytes, kind: str, sealer: Sealer) -> int:
-    bundle = bundles.write(sealer.seal(payload), sealer.key)
-    manifest = bundles.manifest(bundle, kind, subject)
-    if repository.there(sha256(manifest)):
-        return 0
-    for one in repository.referrers(subject.digest, bundles.MEDIA_TYPE):
-        if one.annotations.get(bundles.PREDICATE) == kind and _said(repository, one.digest, payload, sealer):
-            return 0
-    _send(repository, [bundle, bundles.EMPTY])
-    repository.attach_referrer(MANIFEST, manifest)
-    return 3
+def _referring(repository: Repository, subject: Descriptor, payloads: dict[bytes, Statement], sealer: Sealer) -> int:
+    # what is not listed is not found, even where it is there: whoever was killed in between has to go on
+    listed = {one.digest: one.annotations.get(bundles.PREDICATE) for one in repository.referrers(subject.digest)}
+    made = {payload: bundles.write(sealer.seal(payload), sealer.key) for payload in payloads}
+    manifests = {payload: bundles.manifest(made[payload], one.kind, subject) for payload, one in payloads.items()}
+
+    def there(payload: bytes) -> bool:
+        digest, kind = sha256(manifests[payload]), payloads[payload].kind
+        if digest in listed and repository.there(digest):
+            return True
+        alike = [one for one, said in listed.items() if said == kind and one != digest]
+        return any(_said(repository, one, payload, sealer) for one in alike)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        new = [payload for payload, found in zip(payloads, pool.map(there, payloads), strict=True) if not found]
+    if new:
+        _send(repository, [*(made[payload] for payload in new), bundles.EMPTY])
+    for payload in new:  # one after the other: each may change the list
+        repository.attach_referrer(MANIFEST, manifests[payload])
+    return 2 * len(new) + bool(new)
 
 
 def _said(repository: Repository, digest: str, payload: bytes, sealer: Sealer) -> bool:
@@ -203,5 +214,5 @@ def _said(repository: Repository, digest: str, payload: bytes, sealer: Sealer) -
 
 
 def _send(repository: Repository, blobs: Iterable[bytes]) -> None:
-    for data in blobs:
-        repository.push_blob(data, sha256(data), len(data))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda data: repository.push_blob(data, sha256(data), len(data)), blobs))
