@@ -339,6 +339,22 @@ def test_what_is_not_good_gets_no_bundle(made: Made) -> None:
     assert (code, said) == (53, "") and "nothing is signed" in err and not out.exists()
 
 
+def test_a_bundle_that_cannot_be_written_is_said(made: Made) -> None:
+    code, said, err = run(made, "bundle", made.reference, "--out", str(made.folder / "none" / "image.bundle"))
+    assert (code, said) == (53, "") and "No such file or directory" in err
+
+
+def test_where_nothing_can_be_written_nothing_passes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, *words: object, **more: object) -> None:
+        raise OSError(28, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr("imagemill.verify.content.Layers", full)
+    assert failures(verified(made)) == {"sbom": "/tmp/x: No space left on device"}
+    monkeypatch.undo()
+    monkeypatch.setattr("imagemill.verify.rollback.replace_text", full)
+    assert failures(verified(made)) == {"rollback": "/tmp/x: No space left on device"}
+
+
 def test_a_truncated_bundle_is_refused(made: Made) -> None:
     out = made.folder / "image.bundle"
     assert run(made, "bundle", made.reference, "--out", str(out))[0] == 0

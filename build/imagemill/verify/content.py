@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -73,17 +75,17 @@ def listed(case: Case) -> Iterator[Row]:
         yield Row("sbom", "", "none", "the policy does without")
         return
     found = {manifest.digest: manifest for manifest in images(case.folder)}
-    with Layers(case.folder / "layers") as layers:
-        for image in case.images:
-            inventory = _taken(case, found[image.digest], layers, image)
-            provenance, _ = provenance_of(case, image.digest)
-            for name, kind in (("SPDX", statement.SPDX), ("CycloneDX", statement.CYCLONEDX)):
-                yield _compared(case, image, inventory, provenance, name, case.evidence[image.digest].statements(kind))
+    for image in case.images:
+        inventory = _taken(case, found[image.digest], image)
+        provenance, _ = provenance_of(case, image.digest)
+        for name, kind in (("SPDX", statement.SPDX), ("CycloneDX", statement.CYCLONEDX)):
+            yield _compared(case, image, inventory, provenance, name, case.evidence[image.digest].statements(kind))
 
 
-def _taken(case: Case, manifest: Manifest, layers: Layers, image: Image) -> Inventory:
-    seen = view(Layout(case.folder), manifest, layers)
-    return take(seen, case.repository, image.platform)
+def _taken(case: Case, manifest: Manifest, image: Image) -> Inventory:
+    """What is in an image. Platforms share no layers, so those of one are gone before the next one's are unpacked."""
+    with tempfile.TemporaryDirectory(dir=case.folder) as folder, Layers(Path(folder)) as layers:
+        return take(view(Layout(case.folder), manifest, layers), case.repository, image.platform)
 
 
 def _compared(

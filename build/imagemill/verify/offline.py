@@ -13,6 +13,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,10 @@ class Recorder:
 
 
 def write(path: Path, case: Case, recorder: Recorder, trust: Mapping[str, bytes]) -> None:
-    """Write the bundle of an image that was verified. `trust` are its files of trust metadata by name."""
+    """Write the bundle of an image that was verified. `trust` are its files of trust metadata by name.
+
+    Raises VerifyError where the file cannot be written.
+    """
     names = {digest: tag for tag, digest in recorder.tags.items()}
     listed = []
     for digest, data in sorted(recorder.manifests.items()):
@@ -92,8 +96,11 @@ def write(path: Path, case: Case, recorder: Recorder, trust: Mapping[str, bytes]
                 with io.BytesIO(small[name]) if name in small else large[name].open("rb") as file:
                     tar.addfile(row, file)
         staging.replace(path)
+    except OSError as error:
+        raise VerifyError(f"{path}: {error.strerror}", "name a file that can be written, with room for it") from None
     finally:
-        staging.unlink(missing_ok=True)
+        with suppress(OSError):
+            staging.unlink(missing_ok=True)
 
 
 class Bundle:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imagemill.trust.store import Reader
 
 _AT_ONCE = 8
+_NO_ROOM = "see that it can be written, and that TMPDIR has room for the image, unpacked"
 _HOSTILE = "it is damaged or hostile: do not use it"
 
 
@@ -78,6 +79,8 @@ def _guarded(name: str, check: Callable[[], Iterable[Row]]) -> list[Row]:
         return list(check())
     except ImagemillError as error:
         return [Row(name, "", "fail", error.message, error.remedy)]
+    except OSError as error:  # of this machine: everything that comes from elsewhere has errors of its own
+        return [Row(name, "", "fail", f"{error.filename or 'a file'}: {error.strerror}", _NO_ROOM)]
     except Exception as error:  # what it reads is anybody's: nothing that goes wrong in here may pass
         return [Row(name, "", "fail", f"it cannot be read: {error!r}"[:300], _HOSTILE)]
 
