@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import attacks
+import jsonschema
 import pytest
+import yaml
 from attacks import AMD64, ARM64
 from click.testing import CliRunner
 from registry_images import Make
@@ -24,10 +27,11 @@ from imagemill.attest.attach import Sealer
 from imagemill.cli import main
 from imagemill.errors import VerifyError
 from imagemill.oci import INDEX, MANIFEST, canonical
-from imagemill.verify.policy import Policy
+from imagemill.verify.policy import SCHEMA, Policy, load
 from imagemill.verify.run import Means, verify
 from imagemill.verify.verdict import Verdict
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 POLICY = Policy(keys=(Sealer(KEY).key.pem,))
 
@@ -408,6 +412,17 @@ def test_a_policy_with_a_mistake_is_refused(text: str, words: str, tmp_path: Pat
     (tmp_path / "k.pub").write_text(POLICY.keys[0])
     done = CliRunner().invoke(main, ["verify", "example.org/x:1", "--policy", str(tmp_path / "policy.yaml")])
     assert done.exit_code == 53 and words in done.stderr, done.stderr
+
+
+def test_the_documented_policy_is_one_with_every_key(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "provenance.md").read_text()
+    [block] = re.findall(r"```yaml\n(keys:.*?)```", text, re.DOTALL)
+    (tmp_path / "policy.yaml").write_text(block)
+    (tmp_path / "imagemill.pub").write_text(POLICY.keys[0])
+    found = load(tmp_path / "policy.yaml")
+    assert found.keys == POLICY.keys
+    assert set(yaml.safe_load(block)) == set(Policy.__struct_fields__)
+    jsonschema.validate(yaml.safe_load(block), json.loads((ROOT / SCHEMA).read_text()))
 
 
 def test_a_policy_is_read_with_its_keys(made: Made) -> None:
