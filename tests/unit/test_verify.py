@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import attacks
 import jsonschema
@@ -19,10 +20,12 @@ import pytest
 import yaml
 from attacks import AMD64, ARM64
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from registry_images import Make
 from signed_images import CREATED, KEY, ORIGIN, OTHER, TAG, Made
 
-from imagemill.attest import statement
+from imagemill.attest import statement, tagged
 from imagemill.attest.attach import Sealer
 from imagemill.cli import main
 from imagemill.errors import VerifyError
@@ -31,6 +34,7 @@ from imagemill.verify.policy import SCHEMA, Policy, load
 from imagemill.verify.run import Means, verify
 from imagemill.verify.verdict import Verdict
 
+KEYS = ("manifests", "config", "layers", "digest", "size", "platform", "os", "architecture", "annotations")
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 POLICY = Policy(keys=(Sealer(KEY).key.pem,))
@@ -198,6 +202,28 @@ def test_an_attack_is_refused_for_its_reason(attack: Attack, made: Made) -> None
     for check, words in attack.refused.items():
         assert words in found.get(check, "nothing"), found
     assert "cannot be read" not in str(found), "somebody looked at what he had not checked"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from([INDEX, MANIFEST]),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(sorted(KEYS)) | st.text(max_size=3), one),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    data=st.fixed_dictionaries(
+        {"mediaType": st.sampled_from([INDEX, MANIFEST]) | JSON}, optional=dict.fromkeys(KEYS, JSON)
+    )
+)
+@pytest.mark.parametrize("kind", ["", "sig", "att"])
+def test_whatever_is_served_is_refused_in_words(kind: Literal["", "sig", "att"], data: object, made: Made) -> None:
+    """What no registry should say, in place of the image and of what is signed of it."""
+    digest = made.index.digest
+    made.there.tags.pop(digest.replace(":", "-"), None)
+    attacks.put(made, tagged.tag(digest, kind) if kind else TAG, json.dumps(data).encode(), MANIFEST)
+    assert not verified(made).passed
 
 
 def test_every_byte_counts(make: Make, tmp_path: Path) -> None:

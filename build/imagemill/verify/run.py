@@ -52,8 +52,8 @@ def examine(reference: str, policy: Policy, means: Means) -> tuple[Verdict, Case
         rows: list[Row] = []
         try:
             case = open_case(means.source, reference, policy, keys, means.now, means.folder, pool)
-        except ImagemillError as error:
-            return Verdict(shown, "", (Row("image", "", "fail", error.message, error.remedy),)), None
+        except Exception as error:
+            return Verdict(shown, "", (_failed("image", error),)), None
         checks: list[tuple[str, Callable[[], Iterable[Row]]]] = [
             ("signature", lambda: signatures.signed(case)),
             ("name", lambda: signatures.named(case)),
@@ -77,12 +77,18 @@ def examine(reference: str, policy: Policy, means: Means) -> tuple[Verdict, Case
 def _guarded(name: str, check: Callable[[], Iterable[Row]]) -> list[Row]:
     try:
         return list(check())
-    except ImagemillError as error:
-        return [Row(name, "", "fail", error.message, error.remedy)]
-    except OSError as error:  # of this machine: everything that comes from elsewhere has errors of its own
-        return [Row(name, "", "fail", f"{error.filename or 'a file'}: {error.strerror}", _NO_ROOM)]
-    except Exception as error:  # what it reads is anybody's: nothing that goes wrong in here may pass
-        return [Row(name, "", "fail", f"it cannot be read: {error!r}"[:300], _HOSTILE)]
+    except Exception as error:
+        return [_failed(name, error)]
+
+
+def _failed(name: str, error: Exception) -> Row:
+    """The row of a check that went wrong: what it reads is anybody's, and nothing that goes wrong may pass."""
+    match error:
+        case ImagemillError():
+            return Row(name, "", "fail", error.message, error.remedy)
+        case OSError():  # of this machine: everything that comes from elsewhere has errors of its own
+            return Row(name, "", "fail", f"{error.filename or 'a file'}: {error.strerror}", _NO_ROOM)
+    return Row(name, "", "fail", f"it cannot be read: {error!r}"[:300], _HOSTILE)
 
 
 def _trusted(case: Case, policy: Policy, means: Means) -> Iterable[Row]:
