@@ -39,6 +39,7 @@ assert sqlite3.connect(":memory:").execute("select 6 * 7").fetchone() == (42,)
 assert decimal.Decimal(1) / 3 * 3 < 1 and "_decimal" in sys.modules
 assert ssl.create_default_context().get_ca_certs()
 assert zoneinfo.ZoneInfo("Europe/Berlin").key
+sys.path.append("/var/runtime")  # the SDK is there before 3.11
 import awslambdaric, boto3, botocore.session
 assert all(module.__cached__.endswith(".pyc") and __import__("os").path.exists(module.__cached__)
            for module in (ssl, awslambdaric, boto3, botocore.session))
