@@ -11,7 +11,7 @@ SET ?= default
 ENGINE ?= embedded
 IMAGES ?=
 ARGS ?=
-BENCH ?= plan nothing engines architectures compression phases memory cold conform push init/bench
+BENCH ?= plan nothing engines architectures compression phases memory cold conform push verify init/bench
 
 .PHONY: help
 help: ## list the targets

@@ -137,7 +137,7 @@ class Web:
         try:
             yield answer
         except HTTPError as error:
-            raise _Broken(f"{_public(plain)}: {error}", "try again", transient=True) from None
+            raise _Broken(f"{_public(plain)}: {_told(error)}", "try again", transient=True) from None
         finally:
             answer.close()  # what was read to its end has gone back to the pool already
             answer.release_conn()  # a closed connection gives its place in the pool back
@@ -260,7 +260,12 @@ def _unanswered(url: str, error: HTTPError) -> FetchError:
         )
     if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
         return NotTls(f"{place}: does not speak TLS", "see whether the mirror answers", transient=True)
-    return FetchError(f"{place}: {cause}", "see whether the mirror answers", transient=True)
+    return FetchError(f"{place}: {_told(cause)}", "see whether the mirror answers", transient=True)
+
+
+def _told(error: object) -> str:
+    """What a fault of urllib3's says, without the object that it happened to."""
+    return re.sub(r"^<?\w+\((host|\w+)=[^)]*\)>?: ", "", str(error))
 
 
 def _public(url: str) -> str:

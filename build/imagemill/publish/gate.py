@@ -34,8 +34,12 @@ def admitted(
         ]
     if reasons:
         words = "\n".join(f"  {reason}" for reason in reasons)
-        raise PublishError(f"{len(reasons)} reasons not to publish:\n{words}", "nothing was sent")
+        raise PublishError(f"{_count(len(reasons), 'reason')} not to publish:\n{words}", "nothing was sent")
     return {image.name: found[image.name] for image in images}
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _not_whole(image: Image, artifact: Artifact, dist: Dist, wanted: str) -> Iterator[str]:

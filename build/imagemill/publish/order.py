@@ -114,7 +114,7 @@ def look(
     refused = [row for row in found if isinstance(row, str)]
     if refused:
         words = "\n".join(f"  {row}" for row in refused)
-        raise PublishError(f"{len(refused)} tags may not be moved:\n{words}", "nothing was sent")
+        raise PublishError(f"{len(refused)} of {len(tags)} tags may not be moved:\n{words}", "nothing was sent")
     return [row for row in found if isinstance(row, Now)]
 
 
