@@ -58,6 +58,8 @@ def test_callbacks_answer(image: Image, name: str, runner: containers.Runner, lo
     result, logged = CALLBACKS[name]
     done = call(runner, loaded(image), f"nested/deeper/callbacks.{name}", MOUNTS)
     assert json.loads(done.stdout.splitlines()[-1]) == result, done.stderr
+    if name == "waits" and major(image) in (10, 12):
+        return  # AWS's client 1 answers at once, and waits before it asks for the next event
     assert (b"fired" in done.stderr) == bool(logged)
 
 
