@@ -100,6 +100,11 @@ def _find(value: Any, info: inspect.Type, where: _Where, extra: Mapping[str, Any
         case inspect.LiteralType():
             if value not in info.values:
                 yield _wrong(value, where, " or ".join(map(repr, info.values)))
+        case inspect.FloatType():
+            if not _converts(value, float):
+                yield _wrong(value, where, "a number")
+            elif info.gt is not None and not value > info.gt:
+                yield _wrong(value, where, f"a number above {info.gt:g}")
         case inspect.DateType():
             if not _converts(value, datetime.date):
                 yield _wrong(value, where, "a date, as 2026-01-31")

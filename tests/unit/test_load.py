@@ -66,6 +66,15 @@ SPOILS: dict[str, tuple[Callable[[Data], object], str]] = {
         lambda d: d["example"].update(handler=3),
         "key 'example.handler' is 3: input should be a valid string",
     ),
+    "a budget of nothing": (
+        lambda d: d.update(budgets={"size_mb": 0, "init_ms": 1, "call_ms": 1, "memory_mb": 1}),
+        "key 'budgets.size_mb' is 0: input should be a number above 0",
+    ),
+    "a budget in words": (
+        lambda d: d.update(budgets={"size_mb": 45, "init_ms": "1 s", "call_ms": 1, "memory_mb": 1}),
+        "key 'budgets.init_ms' is '1 s': input should be a number",
+    ),
+    "half a budget": (lambda d: d.update(budgets={"size_mb": 45}), "key 'budgets.init_ms' is missing; add it"),
     "string for a list": (lambda d: d.update(tools="pip"), "key 'tools' is 'pip': input should be a list"),
     "relative PATH entry": (
         lambda d: d["env"].update(PATH="/usr/bin:bin"),
