@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from docker_judge import Docker, daemon, has_trust
 from places import Place
 
@@ -47,7 +48,6 @@ class Rehearsal:
     place: Place
     notary: str
     runtime: str = "provided.al2023"
-    base: str = "debian-trixie"
     say: Callable[[str], None] = print
     seconds: dict[str, float] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
@@ -275,6 +275,9 @@ def _judged(one: Rehearsal, date: str) -> None:
     tag = f"{one.repository}:{one.runtime}"
     digest = one.record[f"{one.runtime}-debian"]["digest"]
     expect(digest, one.run("crane", "digest", tag))
+    for row in json.loads(one.mill("tags", one.repository, "--format", "json")):
+        if row["signatures"] != ["cosign", "notary"] or not row["platforms"]:
+            raise Failed(f"imagemill tags: {row}")
     key = str(one.top / "cosign.pub")
     expect(digest, one.run("cosign2", "verify", "--key", key, "--insecure-ignore-tlog=true", tag))
     expect(digest, one.run("cosign3", "verify", "--key", key, "--private-infrastructure", tag))
@@ -297,7 +300,8 @@ def _judged(one: Rehearsal, date: str) -> None:
 
 def _change(one: Rehearsal) -> None:
     """A variable in serve images."""
-    path = one.top / "runtimes/bases" / f"{one.base}.yaml"
+    runtime = yaml.safe_load((one.top / "runtimes" / f"{one.runtime}.yaml").read_text(encoding="utf-8"))
+    path = one.top / "runtimes/bases" / f"{runtime['bases']['debian']['base']}.yaml"
     before, serve, after = path.read_text(encoding="utf-8").partition("\nserve:\n")
     path.write_text(before + serve + after.replace("  env:\n", '  env:\n    REHEARSED: "yes"\n', 1), encoding="utf-8")
     _commit(one, "serve images say that this was rehearsed")

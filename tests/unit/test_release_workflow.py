@@ -81,6 +81,8 @@ def violations(workflows: Workflows) -> Iterator[str]:
     share = workflows["images"]["jobs"]["share"]
     if "if" in share or any("if" in step for step in share["steps"] if "judge" in step.get("run", "")):
         yield "images/share: does not always judge"
+    if not any(step.get("run", "").startswith("docker version") for step in share["steps"]):
+        yield "images/share: may judge without running anything"
 
 
 def _publishing(job: dict[str, Any]) -> Iterator[str]:
@@ -166,6 +168,10 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "judgement on a condition": (
         lambda w: step(w["images"]["jobs"]["share"], "judge").update({"if": "false"}),
         "images/share: does not always judge",
+    ),
+    "no engine": (
+        lambda w: without(w["images"]["jobs"]["share"], "docker version"),
+        "images/share: may judge without running anything",
     ),
     "no judgement": (lambda w: without(w["images"]["jobs"]["share"], "judge"), "images/share: does shard, pack"),
     "no verification": (
