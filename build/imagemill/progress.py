@@ -59,12 +59,13 @@ class Plain:
         self._start = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Print a line."""
-        print(text, file=self._stream, flush=True)
+        """Print a line, in one piece: threads may print at once."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
     def step(self, text: str) -> None:
         """Print a line with the time."""
-        print(f"[{time.monotonic() - self._start:6.1f}s] {text}", file=self._stream, flush=True)
+        self.say(f"[{time.monotonic() - self._start:6.1f}s] {text}")
 
     def begin(self, job: str, text: str) -> None:
         """Nothing: its end is enough."""
