@@ -253,7 +253,9 @@ def _builders(image: Image, lock: Lock, arch: str) -> tuple[locks.DebianPackage,
     base, name, here = image.base.name, image.runtime.name, native().arch
     sets = [(one, of) for one in (base, f"{name}/source") for of in dict.fromkeys((here, arch))]
     sets.append((f"{name}/cross", here))  # always: what was built for here builds for the others too
-    return tuple(dict.fromkeys(package for one, of in sets for package in lock.inputs(one, of).debian))
+    found = ((package, of) for one, of in sets for package in lock.inputs(one, of).debian)
+    # those for all architectures are in the set for here; where pockets differ, the other's may be of another version
+    return tuple(dict.fromkeys(package for package, of in found if of == here or package.architecture != "all"))
 
 
 def _chosen(image: Image, platforms: Sequence[str]) -> list[str]:

@@ -7,10 +7,13 @@ import io
 import subprocess
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
+from imagemill import factory
 from imagemill.assemble import csharp, recipes, source
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry
@@ -99,6 +102,20 @@ def test_a_builder_takes_the_download_that_the_source_names(tmp_path: Path) -> N
     assert made.tarball == path
     with pytest.raises(AssembleError, match="no download is called 'tarball'"):
         source.Builder.of(spec, Inputs(), [], lambda _: path, tmp_path)
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64"])
+def test_what_is_built_with_here_does_not_depend_on_what_it_is_for(arch: str) -> None:
+    here = native().arch
+    newer = replace(package("headers", "all"), version="2")  # the pocket that the other architecture does not have
+
+    def inputs(name: str, of: str) -> Inputs:
+        return Inputs(debian=(package(name, of), newer if of == here else package("headers", "all")))
+
+    image = SimpleNamespace(base=SimpleNamespace(name="base"), runtime=SimpleNamespace(name="x"))
+    found = factory._builders(cast(Any, image), cast(Any, SimpleNamespace(inputs=inputs)), arch)
+    assert [one for one in found if one.name == "headers"] == [newer]
+    assert {one.architecture for one in found} == {here, arch, "all"}
 
 
 def test_a_tarball_without_a_configure_script_is_refused(tmp_path: Path) -> None:
