@@ -83,6 +83,16 @@ def test_the_best_of_three_tries_counts(tmp_path: Path) -> None:
     assert tried(fast=4) == ("fail", 3)
 
 
+def test_a_start_that_is_not_reported_is_not_held(tmp_path: Path) -> None:
+    about = having(subject(), GIVEN)
+    runner = FakeRunner(about)
+    runner.logs = "REPORT RequestId: 1\tDuration: 2.00 ms\tBilled Duration: 2 ms\tMax Memory Used: 40 MB\n"
+    layout = write_layout(tmp_path, good_config(about.image, about.platform), [good_tree(about.image, about.platform)])
+    with Layers(tmp_path / "scratch") as layers:
+        [found] = budgets.measured(open_layout(layout, about.platform, layers, runner), about)
+    assert (found.status, found.found) == ("info", "call 2 ms, memory 40 MB")
+
+
 def test_nothing_is_held_where_there_is_no_budget_or_a_processor_is_emulated(tmp_path: Path) -> None:
     slow = {"init": 9000.0, "call": 9000.0}
     none = measured(tmp_path, having(subject(), None), **slow)  # type: ignore[arg-type]
