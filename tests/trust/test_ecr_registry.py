@@ -2,120 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aws_api
 import msgspec
 import pytest
+from ecr_place import Amazon
 from places import ROOT
+from pushing import index_in
 
-from certificates import issue
 from imagemill.mirrors import Mirrors
-from imagemill.oci import CONFIG, INDEX, LAYER_GZIP, MANIFEST, Descriptor, Layout, canonical
-from imagemill.publish import aws, ecr
-from imagemill.publish.settings import Destination, Ecr
+from imagemill.oci import INDEX
 from imagemill.registry.faults import Denied
 from imagemill.registry.push import push
 from imagemill.registry.repository import Repository
 from imagemill.web import Web
-from registry import registry
-from tokens import Tokens, serving
 
 pytestmark = pytest.mark.engine
 
 
-@dataclass
-class Amazon:
-    """A registry at `host` with the API that it belongs to."""
-
-    host: str
-    api: aws_api.Api
-    tokens: Tokens
-    environ: dict[str, str]
-    said: list[str]
-
-    @property
-    def to(self) -> Destination:
-        """A repository there, as publish.yaml has it."""
-        return Destination(f"{self.host}/acme/lambda", ecr=Ecr(region=aws_api.REGION, endpoint=self.api.address))
-
-    def registries(self, speed: float = 1.0) -> ecr.Registries:
-        """Ours, whose clock may be faster than others."""
-        return ecr.Registries([self.to], aws.clients(), self.said.append, lambda: time.monotonic() * speed)
-
-    def repository(self, registries: ecr.Registries, name: str = "acme/lambda") -> Repository:
-        """One of its repositories."""
-        web = Web(Mirrors(self.environ))
-        return Repository(web, f"{self.host}/{name}", lambda: registries.login(self.host), lambda _: None)
-
-
-@pytest.fixture
-def amazon(judges: Path, authorities: Path) -> Iterator[Amazon]:
-    """Nobody may push to, or pull from, a repository that was not made, as in ECR."""
-    users: dict[str, tuple[str, frozenset[str]]] = {}
-    pair = issue(authorities, "ecr", "127.0.0.1", "localhost")
-    with (
-        tempfile.TemporaryDirectory(prefix="imagemill-ecr-") as folder,
-        serving(pair, users) as tokens,
-        aws_api.serving(users) as api,
-        registry(judges / "docker-registry", Path(folder), pair=pair, tokens=tokens) as service,
-    ):
-        given = tokens.token
-
-        def made(query: dict[str, list[str]], user: str) -> str:
-            scopes = " ".join(query.get("scope", [])).split()
-            there = [scope for scope in scopes if user and scope.split(":")[1] in api.repositories()]
-            return given({**query, "scope": there}, user)
-
-        tokens.token = made  # type: ignore[method-assign, assignment]
-        environ = {
-            **os.environ,
-            "PATH": f"{judges}:{os.environ.get('PATH', '')}",
-            "SSL_CERT_FILE": str(authorities / "ca.crt"),
-            "HOME": folder,
-            "DOCKER_CONFIG": folder,
-        }
-        yield Amazon(f"127.0.0.1:{service.port}", api, tokens, environ, [])
-
-
-def image(folder: Path, text: str, layers: int = 3) -> tuple[Layout, Descriptor]:
-    """An index over two platforms."""
-    layout, rows = Layout(folder / text), []
-    for arch in ("amd64", "arm64"):
-        config = layout.add(CONFIG, json.dumps({"os": "linux", "architecture": arch, "config": {}}).encode())
-        parts = [layout.add(LAYER_GZIP, f"{text} {arch} {number}".encode() * 1000) for number in range(layers)]
-        data = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": config.to_json(),
-            "layers": [part.to_json() for part in parts],
-        }
-        made = layout.add(MANIFEST, canonical(data))
-        rows.append(replace(made, platform=f"linux/{arch}").to_json())
-    entry = layout.add(INDEX, canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows}))
-    layout.finish([entry])
-    return layout, entry
-
-
-def crane(amazon: Amazon, *words: str) -> subprocess.CompletedProcess[str]:
-    """crane, logged in with what the API gave last."""
-    auth = base64.b64encode(f"AWS:{amazon.api.users['AWS'][0]}".encode()).decode()
-    config = {"auths": {amazon.host: {"auth": auth}}}
-    Path(amazon.environ["DOCKER_CONFIG"], "config.json").write_text(json.dumps(config))
-    return subprocess.run(["crane", *words], env=amazon.environ, capture_output=True, text=True, check=False)
-
-
 def test_an_image_is_pushed_to_a_repository_that_was_made_for_it(amazon: Amazon, tmp_path: Path) -> None:
-    registries, (layout, entry) = amazon.registries(), image(tmp_path, "one")
+    registries, (layout, entry) = amazon.registries(), index_in(tmp_path / "one", 1)
     with pytest.raises(Denied):  # this registry makes none by itself
         push(layout, entry, amazon.repository(registries))
     registries.prepare(amazon.to, [amazon.to.to, f"{amazon.host}/lambda-python"])
@@ -123,8 +34,8 @@ def test_an_image_is_pushed_to_a_repository_that_was_made_for_it(amazon: Amazon,
     mine = amazon.repository(registries)
     push(layout, entry, mine)
     mine.push_manifest("python3.13", INDEX, layout.read_blob(entry.digest))
-    assert crane(amazon, "digest", f"{amazon.to.to}:python3.13").stdout.strip() == entry.digest
-    pulled = crane(amazon, "pull", "--format", "oci", f"{amazon.to.to}:python3.13", str(tmp_path / "pulled"))
+    assert amazon.crane("digest", f"{amazon.to.to}:python3.13").stdout.strip() == entry.digest
+    pulled = amazon.crane("pull", "--format", "oci", f"{amazon.to.to}:python3.13", str(tmp_path / "pulled"))
     assert pulled.returncode == 0, pulled.stderr
     files = {file.name: file.read_bytes() for file in (tmp_path / "one" / "blobs" / "sha256").iterdir()}
     assert {file.name: file.read_bytes() for file in (tmp_path / "pulled" / "blobs" / "sha256").iterdir()} == files
@@ -135,7 +46,7 @@ def test_logins_are_renewed_amid_a_push(amazon: Amazon, tmp_path: Path) -> None:
     """Each new login ends the one before, and tokens live for a second: an old login would be refused."""
     amazon.tokens.lifetime = 1
     amazon.api.seconds = 100
-    registries, (layout, entry) = amazon.registries(speed=1000), image(tmp_path, "long", layers=6)
+    registries, (layout, entry) = amazon.registries(speed=1000), index_in(tmp_path / "long", 1, layers=6)
     registries.prepare(amazon.to, [amazon.to.to])
     first = registries.login(amazon.host)
     time.sleep(0.1)
@@ -157,8 +68,8 @@ def test_leftovers_are_listed_then_removed_and_the_tagged_index_stays_whole(amaz
     plain = msgspec.structs.replace(amazon.to, ecr=msgspec.structs.replace(settings, immutable_dates=False))
     registries.prepare(plain, [plain.to])
     mine, entries = amazon.repository(registries), []
-    for text in ("old", "new"):
-        layout, entry = image(tmp_path, text)
+    for seed, text in enumerate(("old", "new")):
+        layout, entry = index_in(tmp_path / text, 1, seed=seed)
         push(layout, entry, mine)
         mine.push_manifest("python3.13", INDEX, layout.read_blob(entry.digest))
         children = [row["digest"] for row in json.loads(layout.read_blob(entry.digest))["manifests"]]
