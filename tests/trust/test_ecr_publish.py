@@ -57,7 +57,7 @@ class Checkout:
 def test_a_release_to_ecr(amazon: Amazon, tmp_path: Path) -> None:
     one = Checkout(tmp_path / "checkout", amazon)
     one.mill("build", IMAGE, "--no-load")
-    one.mill("conform", IMAGE, "--report", "json=dist/conformance.json")
+    one.mill("conform", IMAGE, "--no-run", "--report", "json=dist/conformance.json")
     key = one.mill(
         "trust", "--trust", str(tmp_path / "trust"), "key", "release", "--out", str(tmp_path / "release.pub")
     )
