@@ -10,6 +10,7 @@ import base64
 import json
 import shutil
 import subprocess
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,15 @@ def login_for(environ: Mapping[str, str], repository: str) -> str:
     """The same for `host/path`, with the home directory and the helpers that `environ` leads to."""
     host, _, path = repository.partition("/")
     return login(environ, Path(environ.get("HOME", "/nonexistent")), host, path, helper(environ))
+
+
+def login_for_notary(environ: Mapping[str, str], server: str, repository: str) -> str:
+    """The login for a notary at an address: one that is kept for it itself, else the one for the repository's registry.
+
+    docker and the notary command send the registry's to any notary; with one of its own, a notary need not know it.
+    """
+    own = login_for(environ, urllib.parse.urlsplit(server).netloc)
+    return own or login_for(environ, repository)
 
 
 def helper(environ: Mapping[str, str]) -> Ask:

@@ -337,6 +337,22 @@ def test_logins_are_those_of_docker(case: str, tmp_path: Path) -> None:
     assert dockerconfig.login(environ, tmp_path, host, "a/b", dockerconfig.helper(environ)) == header
 
 
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (["notary.example.org:4443", "r.example.org"], "notary.example.org:4443"),
+        (["https://notary.example.org:4443", "r.example.org"], "https://notary.example.org:4443"),
+        (["notary.example.org", "r.example.org"], "r.example.org"),
+        (["other.example.org"], ""),
+    ],
+)
+def test_a_notary_may_have_a_login_of_its_own(kept: list[str], expected: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {name: {"auth": f"of {name}"} for name in kept}}))
+    environ = {"DOCKER_CONFIG": str(tmp_path), "PATH": "/nonexistent"}
+    found = dockerconfig.login_for_notary(environ, "https://notary.example.org:4443", "r.example.org/a/b")
+    assert found == (f"Basic of {expected}" if expected else "")
+
+
 def test_a_damaged_docker_configuration_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(MirrorError, match=r"config\.json is not JSON"):

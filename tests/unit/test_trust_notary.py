@@ -164,6 +164,13 @@ def test_a_login_goes_to_the_token_service_alone_and_is_good_for_all() -> None:
     assert all(url.startswith("https://tokens.example.com/") for url in with_login) and len(with_login) == 1
 
 
+def test_an_identity_token_is_sent_to_nobody() -> None:
+    """It is for the token service of the registry that gave it."""
+    pool = Pool(Guarded())
+    Notary(ADDRESS, GUN, pool, "Refresh c2VjcmV0").read("root")
+    assert pool.heard and not any("c2VjcmV0" in str(asked) for asked in pool.heard)
+
+
 def test_a_token_that_ran_out_is_had_anew() -> None:
     server = Guarded(uses=1)
     store = Notary(ADDRESS, GUN, Pool(server))

@@ -80,7 +80,7 @@ def _trusted(place: Destination, server: str) -> dict[str, str]:
     home = Path.home()
     store: Reader
     if address:
-        login = dockerconfig.login_for(os.environ, place.to)
+        login = dockerconfig.login_for_notary(os.environ, address, place.to)
         store = Notary(address, place.to, pool_for(address, os.environ, home), login)
     elif place.trust and place.trust.static:
         store = Static(Path(place.trust.static), place.to, lambda line: click.echo(line, err=True))

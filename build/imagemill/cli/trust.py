@@ -300,8 +300,7 @@ def _store(gun: str, server: str | None, static: Path | None) -> Store:
         return Static(static, gun, lambda text: click.echo(text, err=True))
     if not server:
         raise click.UsageError("say where the metadata is: --server URL or --static DIR")
-    host, _, path = gun.partition("/")
-    login = dockerconfig.login(os.environ, Path.home(), host, path, dockerconfig.helper(os.environ))
+    login = dockerconfig.login_for_notary(os.environ, server, gun)
     return Notary(server, gun, pool_for(server, os.environ, Path.home()), login)
 
 

@@ -176,11 +176,12 @@ def _registry(asked: _Asked) -> Source:
 def _trust(asked: _Asked, terms: Policy) -> Reader | None:
     if terms.trust is None:
         return None
-    from imagemill.dockerconfig import login_for
+    from imagemill.dockerconfig import login_for_notary
     from imagemill.trust.notary import Notary, pool_for
 
     name, server = terms.signed_as or asked.repository, terms.trust.server
-    return Notary(server, name, pool_for(server, os.environ, Path.home()), login_for(os.environ, name))
+    login = login_for_notary(os.environ, server, name)
+    return Notary(server, name, pool_for(server, os.environ, Path.home()), login)
 
 
 def _tell(verdict: Verdict, form: str, *, err: bool = False) -> None:

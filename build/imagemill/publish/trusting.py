@@ -48,5 +48,5 @@ class Trust:
         server, static = self.place_of(gun)
         if static:
             return Static(Path(static), gun, self.say)
-        login = dockerconfig.login_for(self.environ, gun)
+        login = dockerconfig.login_for_notary(self.environ, server, gun)
         return Notary(server, gun, pool_for(server, self.environ, self.home), login)

@@ -35,7 +35,8 @@ _LONGEST_ANSWER = 1 << 20
 class Notary:
     """The metadata of one GUN on a server.
 
-    `login` is the header of a login, `Basic …`, which goes to who issues tokens; empty for nobody's.
+    `login` is the header of a login, `Basic …`, which goes to who issues tokens; empty for nobody's. A registry's
+    identity token (`Refresh …`) is for that registry's own service, and is sent to nobody.
     """
 
     managed = frozenset({SNAPSHOT, TIMESTAMP})
@@ -53,7 +54,7 @@ class Notary:
         self.gun = gun
         self._address = f"{address.rstrip('/')}/v2/{gun}/_trust/tuf/"
         self._pool = pool
-        self._login = login
+        self._login = login if login.startswith("Basic ") else ""
         self._token = ""
         self._lock = threading.Lock()
 
