@@ -63,7 +63,8 @@ def main(name: str, port: int, tokens_port: int, public: bool, folder: Path | No
     private(HERE / ".env" if folder is None else place / ".env", "".join(f"{key}={row}\n" for key, row in rows.items()))
     trusted = authority(place).certificate
     click.echo(f"""\
-# Who may sign is in {place}/users (name:password): docker and imagemill come with the login for the image's registry.
+# Who may sign is in {place}/users (name:password). imagemill comes with the login that is kept for the notary,
+# or else the one for the image's registry.
 export DOCKER_CONTENT_TRUST_SERVER=https://{name}:{port}
 mkdir -p ~/.docker/tls/{name}:{port}
 cp {trusted} ~/.docker/tls/{name}:{port}/ca.crt

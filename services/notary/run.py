@@ -117,10 +117,11 @@ def _told(running: Notary, folder: Path) -> str:
     place = f"~/.docker/tls/{running.name}:{running.server.port}"
     return f"""\
 # The notary runs. Everybody may read; who may sign is in {folder}/users (name:password).
-# docker and imagemill come with the login for the image's registry: have the same name and password here.
 export DOCKER_CONTENT_TRUST_SERVER={running.address}
 mkdir -p {place}
 cp {authority(folder / "ca").certificate} {place}/ca.crt
+# imagemill comes with the login that is kept for the notary, or else the one for the image's registry:
+#   podman login --cert-dir {place} {running.name}:{running.server.port}
 # Then sign with `imagemill publish --trust-server {running.address}`, and look with
 #   docker trust inspect --pretty REGISTRY/REPOSITORY
 # Backups: stop it with Ctrl-C and copy {folder}."""
