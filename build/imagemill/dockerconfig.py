@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import urllib.parse
@@ -22,6 +23,7 @@ Ask = Callable[[str, str], Mapping[str, Any]]
 
 _HUB = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _IDENTITY = "<token>"  # the name by which helpers say that the secret is an identity token
+_RUN = Path("/run/containers")  # where podman keeps logins of users without XDG_RUNTIME_DIR, as root mostly is
 _SECONDS = 30
 
 
@@ -89,7 +91,7 @@ def _files(environ: Mapping[str, str], home: Path) -> Iterator[Mapping[str, Any]
     docker = Path(environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
     run = environ.get("XDG_RUNTIME_DIR")
     podman = [Path(environ["REGISTRY_AUTH_FILE"])] if environ.get("REGISTRY_AUTH_FILE") else []
-    podman += [Path(run) / "containers" / "auth.json"] if run else []
+    podman.append((Path(run) / "containers" if run else _RUN / str(os.getuid())) / "auth.json")
     for file in (docker, *podman, home / ".config" / "containers" / "auth.json"):
         try:
             data = json.loads(file.read_bytes())

@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -335,6 +336,16 @@ def test_logins_are_those_of_docker(case: str, tmp_path: Path) -> None:
         helper.chmod(0o755)
     environ = {"DOCKER_CONFIG": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
     assert dockerconfig.login(environ, tmp_path, host, "a/b", dockerconfig.helper(environ)) == header
+
+
+def test_logins_are_those_of_podman_without_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagemill.dockerconfig._RUN", tmp_path)
+    file = tmp_path / str(os.getuid()) / "auth.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"auths": {"r.example.org": {"auth": LOGIN}}}))
+    assert dockerconfig.login({}, tmp_path, "r.example.org", "a", lambda name, place: {}) == f"Basic {LOGIN}"
+    session = {"XDG_RUNTIME_DIR": str(tmp_path / "session")}
+    assert dockerconfig.login(session, tmp_path, "r.example.org", "a", lambda name, place: {}) == ""
 
 
 @pytest.mark.parametrize(
