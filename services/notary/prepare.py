@@ -33,7 +33,7 @@ INSIDE = "/run/secrets"  # where containers have them
     "--folder", type=click.Path(path_type=Path, file_okay=False), help="Where they are kept; default: secrets, here."
 )
 def main(name: str, port: int, tokens_port: int, public: bool, folder: Path | None) -> None:
-    """Make the secrets of compose.yaml, and .env beside it. Then: docker compose up -d --build"""
+    """Make what compose.yaml wants, and print what is to be done with it."""
     place = (folder or HERE / "secrets").absolute()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for service in ("server", "signer", "tokens"):
@@ -60,15 +60,17 @@ def main(name: str, port: int, tokens_port: int, public: bool, folder: Path | No
         "NOTARY_LISTEN": f"{listen}:{port}",
         "TOKENS_LISTEN": f"{listen}:{tokens_port}",
     }
-    private(HERE / ".env" if folder is None else place / ".env", "".join(f"{key}={row}\n" for key, row in rows.items()))
+    settings = HERE / ".env" if folder is None else place / ".env"
+    private(settings, "".join(f"{key}={row}\n" for key, row in rows.items()))
     trusted = authority(place).certificate
     click.echo(f"""\
+docker compose -f {HERE / "compose.yaml"} --env-file {settings} up -d --build
 # Who may sign is in {place}/users (name:password). imagemill comes with the login that is kept for the notary,
 # or else the one for the image's registry.
 export DOCKER_CONTENT_TRUST_SERVER=https://{name}:{port}
 mkdir -p ~/.docker/tls/{name}:{port}
 cp {trusted} ~/.docker/tls/{name}:{port}/ca.crt
-# Keep {place} and the volume `database`, both: what is signed is in one, keys that sign it in the other.""")
+# Keep {place} and the volume `database`: a passphrase in one opens keys in the other.""")
 
 
 def kept(file: Path, text: str) -> str:
