@@ -18,8 +18,7 @@ SAID = [
     Statement({INDEX: "x", AMD64: "x"}, statement.PROVENANCE, {"made": 1}),
     Statement({AMD64: "x"}, statement.SPDX, {"listed": 2}),
 ]
-FAKE = """#!{python}
-import json, os, sys
+FAKE = """import json, os, sys
 words = sys.argv[1:]
 if os.environ.get("FAIL") == words[0]:
     sys.exit("no identity token")
@@ -34,7 +33,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """One that has a cosign which writes down what it is told."""
     program = tmp_path / "bin" / "cosign"
     program.parent.mkdir()
-    program.write_text(FAKE.format(python=sys.executable))
+    (tmp_path / "fake.py").write_text(FAKE)
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{tmp_path}/fake.py' \"$@\"\n")  # paths may have spaces
     program.chmod(0o755)
     return {"PATH": str(program.parent), "LOG": str(tmp_path / "log"), "ACTIONS_ID_TOKEN_REQUEST_URL": "https://id"}
 

@@ -138,7 +138,7 @@ def test_a_program_keeps_the_root_key(run: Run, tmp_path: Path) -> None:
     Path("program").write_text(PROGRAM)
     made = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "root.pem"]
     subprocess.run(made, capture_output=True, check=True)
-    signer = ("--signer", f"{sys.executable} program root.pem")
+    signer = ("--signer", f"'{sys.executable}' program root.pem")
     name = key_id(External.of(signer[1]))
     first = run(*signer, "init", GUN, *PLACE, "--root-key", name).stdout.splitlines()[0]
     assert first == f"root {name} --signer"

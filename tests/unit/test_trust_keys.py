@@ -164,7 +164,7 @@ def external(folder: Path, how: str) -> External:
     (folder / "program").write_text(PROGRAM)
     command = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
     (folder / "own key").write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
-    return External.of(f"{sys.executable} {folder}/program '{folder}/own key' {how}")
+    return External.of(f"'{sys.executable}' '{folder}/program' '{folder}/own key' {how}")
 
 
 @pytest.mark.parametrize("how", ["der", "base64"])
