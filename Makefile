@@ -25,7 +25,7 @@ images: .venv/images.stamp ## build the images into dist/ (IMAGES, SET, ENGINE)
 .PHONY: test
 test: .venv/dev.stamp ## install what running images needs, build the images, run every test and conformance
 	@bash tests/engines.sh
-	@$(MAKE) images
+	@$(MAKE) images ARGS=
 	@$(PY) -m pytest $(ARGS)
 	@$(MILL) conform --report json=dist/conformance.json --report junit=dist/conformance.xml --report html=dist/conformance.html
 
