@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "20260105", "20260112"
 PASSPHRASE = "passphrase of a rehearsal"
 SOURCE = "https://example.com/acme/imagemill"
+_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
 _ROLES = ("ROOT", "TARGETS", "RELEASE")
 
 
@@ -108,7 +109,10 @@ class Rehearsal:
         me = {"GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@example.com"}
         me |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in me.items()}
         words = {f"IMAGEMILL_TRUST_PASSPHRASE_{role}": PASSPHRASE for role in _ROLES}
-        kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        # what a make that runs the tests was told is not meant for those that are run here
+        files = (one.read_text(encoding="utf-8") for one in (ROOT / "Makefile", ROOT / "build" / "release.mk"))
+        told = {name for text in files for name in re.findall(r"^(\w+) \?=", text, re.MULTILINE)}
+        kept = {name: value for name, value in os.environ.items() if name not in {*told, *_OF_MAKE}}
         return kept | {**self.place.environ, **me, **words, "PYTHONPATH": str(self.top / "build")}
 
 
