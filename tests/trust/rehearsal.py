@@ -112,8 +112,8 @@ class Rehearsal:
         # what a make that runs the tests was told is not meant for those that are run here
         files = (one.read_text(encoding="utf-8") for one in (ROOT / "Makefile", ROOT / "build" / "release.mk"))
         told = {name for text in files for name in re.findall(r"^(\w+) \?=", text, re.MULTILINE)}
-        kept = {name: value for name, value in os.environ.items() if name not in {*told, *_OF_MAKE}}
-        return kept | {**self.place.environ, **me, **words, "PYTHONPATH": str(self.top / "build")}
+        known = {**os.environ, **self.place.environ, **me, **words, "PYTHONPATH": str(self.top / "build")}
+        return {name: value for name, value in known.items() if name not in {*told, *_OF_MAKE}}
 
 
 def rehearse(one: Rehearsal, state: Path) -> None:
