@@ -262,7 +262,7 @@ def test_all_tags_are_listed(registry: SmallRegistry, tmp_path: Path) -> None:
 
 
 def test_a_list_without_an_end_is_an_error(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagemill.registry.repository._MOST_PAGES", 20)
+    monkeypatch.setattr("imagemill.registry.pages._MOST", 20)
     registry = make()
     link = {"Link": f'</v2/{NAME}/tags/list>; rel="next"'}
     registry.fault = lambda one: Fault(200, link, b'{"tags": ["x"]}')

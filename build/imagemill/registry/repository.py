@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from imagemill.errors import IntegrityError, LayoutError, RegistryError
 from imagemill.oci import INDEX, MANIFEST, Descriptor, sha256
-from imagemill.registry import referring, sources
+from imagemill.registry import pages, referring, sources
 from imagemill.registry.faults import Answer, Failed, Missing, Torn, refusal
 from imagemill.registry.login import Given
 from imagemill.registry.session import ATTEMPTS, LONGEST, Body, Session
@@ -28,7 +28,6 @@ _MANIFESTS = ", ".join((INDEX, f"{_DOCKER}.list.v2+json", MANIFEST, f"{_DOCKER}.
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # uploads that were forgotten, or spoiled on their way
 _WORTH_ANOTHER = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID"})
-_MOST_PAGES = 1000
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT, _PARTIAL, _NOT_FOUND = 200, 201, 202, 204, 206, 404
 
 
@@ -128,11 +127,11 @@ class Repository:
         The registry is asked, or where it cannot tell, the tag under which clients keep the list themselves.
         """
         query = f"?{urllib.parse.urlencode({'artifactType': artifact_type})}" if artifact_type else ""
-        pages = list(self._pages(f"referrers/{digest}{query}"))
-        if not pages:
+        found = list(self._pages(f"referrers/{digest}{query}"))
+        if not found:
             listed = self._listed(digest)
-            pages = [json.loads(listed)] if listed else []
-        rows = [row for page in pages for row in page.get("manifests") or []]
+            found = [json.loads(listed)] if listed else []
+        rows = [row for page in found for row in page.get("manifests") or []]
         return referring.chosen(rows, artifact_type, self.name)
 
     # --- writing ------------------------------------------------------------------------------------------
@@ -223,22 +222,11 @@ class Repository:
 
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         """The pages of a list; none where the registry knows nothing of it."""
-        for _ in range(_MOST_PAGES):
-            answer = self._ask("GET", path, good=(_OK, _NOT_FOUND))
-            if answer.status == _NOT_FOUND:
-                return
-            try:
-                data = json.loads(answer.body)
-            except (ValueError, RecursionError):
-                data = None
-            if not isinstance(data, dict):
-                raise RegistryError(f"{self.name}: the list of {_shown(path)} is no JSON object", "look what answers")
-            yield data
-            link = re.match(r'\s*<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("Link", ""))
-            if not link:
-                return
-            path = urllib.parse.urljoin(f"/v2/{self._path}/{path}", link[1])
-        raise RegistryError(f"{self.name}: the list of {_shown(path)} has no end", "look what answers")
+
+        def ask(address: str) -> Answer:
+            return self._ask("GET", address, good=(_OK, _NOT_FOUND))
+
+        return pages.of(ask, path, f"/v2/{self._path}/", f"{self.name}: the list of {_shown(path)}")
 
     def _listed(self, digest: str) -> bytes | None:
         """The list that clients keep of what refers to a manifest."""
