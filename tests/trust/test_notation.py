@@ -21,6 +21,7 @@ from imagemill.attest import notation
 from imagemill.attest.attach import Sealer
 from imagemill.errors import TrustError
 from imagemill.mirrors import Mirrors
+from imagemill.publish.release import for_notation
 from imagemill.registry.opening import open_repository
 from imagemill.registry.push import push
 from imagemill.web import Web
@@ -104,7 +105,9 @@ def test_notation_verifies_what_is_signed_here(judges: Path, place: Place, tmp_p
     notation.sign(repository, made.digests, other, notation.Chain.from_pem(other.certificate, other), now)
     assert verified(judges, refs[0], environ).returncode != 0, "signed with a certificate that is not trusted"
     made.signed()  # cosign's signatures are in the same lists of referrers
-    assert notation.sign(repository, made.digests, key, chain, now) == 3
+    sign = for_notation(key, key.certificate)
+    assert for_notation(key, b"")(repository, made.digests) == 0, "without a certificate nothing is"
+    assert sign(repository, made.digests) == 3
     assert notation.sign(repository, made.digests, key, chain, now + timedelta(seconds=9)) == 0, "once is enough"
     for ref in refs:
         done = verified(judges, ref, environ)

@@ -102,16 +102,9 @@ class Release:
 
         sealer = Sealer(signer) if signer else None
         return Tools(
-            self.dist, self.open, sealer, self._notation(signer), statements, trust.sign if trust else nothing,
-            checker(sealer.key, statements) if sealer else nothing, self.say,
+            self.dist, self.open, sealer, for_notation(signer, self.certificates), statements,
+            trust.sign if trust else nothing, checker(sealer.key, statements) if sealer else nothing, self.say,
         )  # fmt: skip
-
-    def _notation(self, signer: Signer | None) -> Callable[[Repository, Sequence[str]], int]:
-        """What signs for notation; nothing without certificates."""
-        if signer is None or not self.certificates:
-            return lambda repository, digests: 0
-        chain = notation.Chain.from_pem(self.certificates, signer)
-        return lambda repository, digests: notation.sign(repository, digests, signer, chain, datetime.now(UTC))
 
     def _record(self, outcomes: Sequence[Outcome], signer: Signer, trust: Trust) -> record.Release:
         """What is written down of these outcomes."""
@@ -159,6 +152,14 @@ class Statements:
         return statements(
             name.repository, image, artifact, pins, release.origin, tags, release.report, self._inventories[image.name]
         )
+
+
+def for_notation(signer: Signer | None, certificates: bytes) -> Callable[[Repository, Sequence[str]], int]:
+    """What signs digests for notation, too, with the key's certificates in PEM; nothing without either."""
+    if signer is None or not certificates:
+        return lambda repository, digests: 0
+    chain = notation.Chain.from_pem(certificates, signer)
+    return lambda repository, digests: notation.sign(repository, digests, signer, chain, datetime.now(UTC))
 
 
 def locked(root: Path, base: str) -> Locked:
