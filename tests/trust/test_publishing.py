@@ -29,7 +29,7 @@ from imagemill.mirrors import Mirrors
 from imagemill.oci import Descriptor, Layout
 from imagemill.publish import order
 from imagemill.publish.checking import checker
-from imagemill.publish.means import Tools
+from imagemill.publish.means import Tools, created
 from imagemill.publish.names import Place, Tag
 from imagemill.publish.trusting import Trust
 from imagemill.registry.repository import Repository
@@ -94,13 +94,13 @@ class World:
         sealer = Sealer(key)
         return Tools(
             self.dist, self.repository, sealer, lambda *_: 0, statements, self.trust.sign,
-            checker(sealer.key, statements), lambda _: None,
+            checker(sealer.key), lambda _: None,
         )  # fmt: skip
 
     def publish(self, name: str) -> list[str]:
         """Publish, and return what went wrong."""
         places, means = self.places(name), self.tools().means()
-        seen = order.look(places, means, lambda _: "2026-11-21T00:00:00Z", set(), newer=True)
+        seen = order.look(places, means.repository, created, lambda _: "2026-11-21T00:00:00Z", set(), newer=True)
         return order.failed(order.publish(places, seen, means))
 
     def sound(self, name: str) -> set[str]:
@@ -117,7 +117,7 @@ class World:
                 tags.add(str(tag))
                 assert trusted[tag.name].digest == there.digest, f"{tag} is signed as something else"
                 if there.digest == tag.target:
-                    checker(Sealer(KEY).key, statements)(repository, place)
+                    checker(Sealer(KEY).key)(repository, place, statements(place))
                     whole(repository, there)
         return tags
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from msgspec import structs
 from signed_images import Key
 
 from imagemill.attest.publickey import PublicKey
+from imagemill.attest.statement import PROVENANCE, Statement
 from imagemill.conform.finding import Finding
 from imagemill.dist import Artifact, Built, Dist
 from imagemill.errors import ManifestError, PublishError, RegistryError
@@ -244,7 +245,7 @@ class World:
     def means(self) -> order.Means:
         return order.Means(
             lambda name: Repository(self, name), self.push, self.sign, self.trust, self.check,
-            lambda _, digest: (INDEX, digest.encode()), lambda _, digest: self.made.get(digest, ""), lambda _: None,
+            lambda _, digest: (INDEX, digest.encode()), lambda _: None,
         )  # fmt: skip
 
     def push(self, place: Place, outcome: order.Outcome) -> None:
@@ -252,13 +253,15 @@ class World:
             self.step("push", place.index.digest)
             self.manifests.add((place.repository, one.digest))
 
-    def sign(self, place: Place, outcome: order.Outcome) -> None:
+    def sign(self, place: Place, outcome: order.Outcome) -> list[Statement]:
         for one in place.digests:
             self.step("sign", place.index.digest)
             assert (place.repository, one.digest) in self.manifests
             self.signed.add((place.repository, one.digest))
+        return [Statement({place.index.digest: place.repository}, PROVENANCE, {})]
 
-    def check(self, place: Place) -> None:
+    def check(self, place: Place, said: Sequence[Statement]) -> None:
+        assert place.index.digest in said[0].subjects
         self.step("check", place.index.digest)
         assert all((place.repository, one.digest) in self.signed for one in place.digests)
 
@@ -300,7 +303,11 @@ class Repository:
 
 def run(world: World, places: list[Place], **options: bool) -> list[order.Outcome]:
     means = world.means()
-    seen = order.look(places, means, lambda digest: world.made.get(digest, "2026-11-21T00:00:00Z"), set(), **options)
+
+    def made(digest: str) -> str:
+        return world.made.get(digest, "2026-11-21T00:00:00Z")
+
+    seen = order.look(places, means.repository, lambda _, digest: world.made.get(digest, ""), made, set(), **options)
     return order.publish(places, seen, means)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imagemill.publish.settings import Destination
     from imagemill.publish.trusting import Place, Trust
     from imagemill.registry.login import Given
+    from imagemill.trust.passphrases import Passphrases
     from imagemill.trust.signer import Signer
 
 _BUILDER = "https://github.com/imagemill/imagemill/blob/main/docs/provenance.md#built-by-hand"
@@ -92,6 +93,7 @@ def publish(
     Only what is whole, made from the lock, and has a passing report on its very digest is published. Dated tags are
     never moved. A run that was ended anywhere can be run again, and goes on.
     """
+    from imagemill.cli.passphrases import passphrases
     from imagemill.errors import PublishError
     from imagemill.mirrors import Mirrors
     from imagemill.occupancy import occupied
@@ -137,31 +139,30 @@ def publish(
         if dry_run:
             click.echo(listed.planned(places, seen, form), nl=False)
             return
-        by = _signer(key, signer, passphrase_fd)
-        trust = _trust(wanted, trust_dir, trust_server, trust_static, passphrase_fd)
+        words = passphrases(passphrase_fd)  # one for all: a descriptor can be read only once
+        by = _signer(key, signer, words)
+        trust = _trust(wanted, trust_dir, trust_server, trust_static, words)
         outcomes = release.publish(places, seen, by, trust)
     click.echo(listed.published(outcomes, form), nl=False)
     if wrong := order.failed(outcomes):
-        words = "\n".join(f"  {line}" for line in wrong)
-        raise PublishError(f"{len(wrong)} of {len(outcomes)} were not published:\n{words}", "run it again: it goes on")
+        lines = "\n".join(f"  {line}" for line in wrong)
+        raise PublishError(f"{len(wrong)} of {len(outcomes)} were not published:\n{lines}", "run it again: it goes on")
 
 
-def _signer(key: Path | None, command: str, fd: int | None) -> Signer:
+def _signer(key: Path | None, command: str, words: Passphrases) -> Signer:
     """The key that was asked for."""
-    from imagemill.cli.passphrases import passphrases
     from imagemill.errors import TrustError
     from imagemill.trust.keys import External, KeyFile
 
     if (key is None) == (not command):
         raise TrustError("one key signs: --key FILE or --signer COMMAND", "make one with `imagemill trust key`")
-    return KeyFile(key, passphrases(fd)) if key else External.of(command)
+    return KeyFile(key, words) if key else External.of(command)
 
 
 def _trust(
-    destinations: Sequence[Destination], folder: Path | None, server: str, static: Path | None, fd: int | None
+    destinations: Sequence[Destination], folder: Path | None, server: str, static: Path | None, words: Passphrases
 ) -> Trust:
     """Where tags are signed for Docker Content Trust: as told, else as publish.yaml has it, else nowhere."""
-    from imagemill.cli.passphrases import passphrases
     from imagemill.errors import TrustError
     from imagemill.publish.trusting import Trust
     from imagemill.trust.keyring import Keyring
@@ -180,5 +181,5 @@ def _trust(
         found = spaces[max(fitting, key=len)] if fitting else None
         return (found.server, found.static) if found else ("", "")
 
-    keyring = Keyring(place, passphrases(fd))
+    keyring = Keyring(place, words)
     return Trust(place, keyring, place_of, os.environ, home, lambda text: click.echo(text, err=True))

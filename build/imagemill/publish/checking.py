@@ -15,11 +15,10 @@ from imagemill.verify.evidence import gather
 _AT_ONCE = 8
 
 
-def checker(key: PublicKey, statements: Callable[[Place], Sequence[Statement]]) -> Callable[[Repository, Place], None]:
+def checker(key: PublicKey) -> Callable[[Repository, Place, Sequence[Statement]], None]:
     """What raises PublishError where signatures or statements of `key` are not there as they were meant."""
 
-    def check(repository: Repository, place: Place) -> None:
-        wanted = statements(place)
+    def check(repository: Repository, place: Place, wanted: Sequence[Statement]) -> None:
         kinds = {one.kind for one in wanted}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = gather(repository, [one.digest for one in place.digests], [key], kinds, pool)

@@ -33,11 +33,11 @@ class Tools:
 
     dist: Dist
     open: Callable[[str], Repository]
-    sealer: Sealer | None
+    sealer: Sealer
     also: Callable[[Repository, Sequence[str]], int]
     statements: Callable[[Place], Sequence[Statement]]
     trust: Trust
-    verify: Callable[[Repository, Place], None]
+    verify: Callable[[Repository, Place, Sequence[Statement]], None]
     say: Callable[[str], None]
     _repositories: dict[str, Repository] = field(default_factory=dict)
     _homes: dict[str, list[str]] = field(default_factory=dict)
@@ -45,9 +45,7 @@ class Tools:
 
     def means(self) -> Means:
         """The means of `order.publish`."""
-        return Means(
-            self._repository, self._push, self._sign, self.trust, self._check, self._manifest, created, self.say
-        )
+        return Means(self._repository, self._push, self._sign, self.trust, self._check, self._manifest, self.say)
 
     def _repository(self, name: str) -> Repository:
         with self._lock:
@@ -66,15 +64,14 @@ class Tools:
         outcome.sent, outcome.bytes = pushed.sent, pushed.bytes
         outcome.mounted, outcome.there = pushed.mounted, pushed.there
 
-    def _sign(self, place: Place, outcome: Outcome) -> None:
-        if self.sealer is None:
-            raise PublishError("nothing is signed without a key", "give one")
-        digests = [one.digest for one in place.digests]
+    def _sign(self, place: Place, outcome: Outcome) -> Sequence[Statement]:
+        digests, said = [one.digest for one in place.digests], self.statements(place)
         repository = self._repository(place.repository)
-        outcome.signed += attach_all(repository, digests, self.statements(place), self.sealer)
+        outcome.signed += attach_all(repository, digests, said, self.sealer)
         outcome.signed += self.also(repository, digests)
+        return said
 
-    def _check(self, place: Place) -> None:
+    def _check(self, place: Place, said: Sequence[Statement]) -> None:
         """Look anew, over connections of its own, at what others will find."""
         repository = self.open(place.repository)
         for one in place.digests:
@@ -84,7 +81,7 @@ class Tools:
                     f"{place.repository} does not have {one.digest} after it was sent",
                     "look why the registry loses it; no tag was moved",
                 )
-        self.verify(repository, place)
+        self.verify(repository, place, said)
 
     def _manifest(self, place: Place, digest: str) -> tuple[str, bytes]:
         entry = next(one for one in place.digests if one.digest == digest)

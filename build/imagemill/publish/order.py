@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from imagemill.attest.statement import Statement
 from imagemill.errors import ImagemillError, PublishError
 from imagemill.oci import Descriptor
 from imagemill.publish.names import Place, Tag
@@ -66,48 +67,50 @@ class Means:
     """What publishing does to the outside; each raises ImagemillError.
 
     `push` sends a place's blobs and manifests by digest, `sign` signs and attests them, `trust` signs tags of a
-    repository for Docker Content Trust, and `check` looks at all of it as a stranger would. `manifest` gives media type
-    and bytes of a manifest, and `created` when an image in a registry was made, in RFC 3339, empty where it does not
-    say.
+    repository for Docker Content Trust, and `check` looks at all of it, and at what `sign` said, as a stranger would.
+    `manifest` gives media type and bytes of a manifest.
     """
 
     repository: Callable[[str], Repository]
     push: Callable[[Place, Outcome], None]
-    sign: Callable[[Place, Outcome], None]
+    sign: Callable[[Place, Outcome], Sequence[Statement]]
     trust: Callable[[str, Mapping[str, Descriptor]], None]
-    check: Callable[[Place], None]
+    check: Callable[[Place, Sequence[Statement]], None]
     manifest: Callable[[Place, str], tuple[str, bytes]]
-    created: Callable[[Repository, str], str]
     say: Callable[[str], None]
 
 
 def look(
-    places: Sequence[Place], means: Means, made: Callable[[str], str], known: Collection[str], *, newer: bool = False
+    places: Sequence[Place],
+    repository: Callable[[str], Repository],
+    created: Callable[[Repository, str], str],
+    made: Callable[[str], str],
+    known: Collection[str],
+    *,
+    newer: bool = False,
 ) -> list[Now]:
     """What all tags are now. Raises PublishError with every one that may not be moved, and why.
 
-    `made` says when an image here was made, `known` are digests that were released before. With `newer` a tag is
+    `created` says when an image in a registry was made, in RFC 3339, empty where it does not say; `made` when one here
+    was; `known` are digests that were released before. With `newer` a tag is
     moved even when what it points at is newer than what would be published, or not known here.
     """
     tags = [tag for place in places for tag in place.tags]
 
     def now(tag: Tag) -> Now | str:
-        repository = means.repository(tag.repository)
-        there = repository.there(tag.name)
+        place = repository(tag.repository)
+        there = place.there(tag.name)
         if there is None:
             return Now(tag, "", "new")
         if there.digest == tag.target:
             return Now(tag, there.digest, "there")
         if tag.fixed:
             return f"{tag} is {there.digest}, and a date's tags are never moved; give another --date"
-        reason = (
-            "" if newer else _newer(means.created(repository, there.digest), made(tag.target), there.digest in known)
-        )
-        return (
-            f"{tag} is {there.digest}, {reason}; give --move-newer to move it"
-            if reason
-            else Now(tag, there.digest, "moves")
-        )
+        if newer:
+            return Now(tag, there.digest, "moves")
+        reason = _newer(created(place, there.digest), made(tag.target), there.digest in known)
+        moving = f"{tag} is {there.digest}, {reason}; give --move-newer to move it"
+        return moving if reason else Now(tag, there.digest, "moves")
 
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
         found = list(pool.map(now, tags))
@@ -166,8 +169,7 @@ def _all(outcomes: Sequence[Outcome], step: Callable[[Outcome], None]) -> None:
 def _prepared(outcome: Outcome, means: Means) -> None:
     place = outcome.place
     means.push(place, outcome)
-    means.sign(place, outcome)
-    means.check(place)
+    means.check(place, means.sign(place, outcome))
 
 
 def _unmoved(outcome: Outcome, before: Mapping[str, Now], means: Means) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, cached_property
 from pathlib import Path
 
 from imagemill import __version__, lock
@@ -23,7 +24,7 @@ from imagemill.plan import Image
 from imagemill.publish import names, order, record
 from imagemill.publish.checking import checker
 from imagemill.publish.ecr import Hosting
-from imagemill.publish.means import Tools, made
+from imagemill.publish.means import Tools, created, made
 from imagemill.publish.names import Place
 from imagemill.publish.order import Now, Outcome
 from imagemill.publish.settings import Destination
@@ -69,8 +70,8 @@ class Release:
     def look(self, places: Sequence[Place], *, newer: bool) -> list[Now]:
         """What all tags are now; PublishError with those that may not be moved."""
         times = {one.digest: made(self.dist, place, one.digest) for place in places for one in place.digests}
-        means = self._tools(None, None).means()
-        return order.look(places, means, lambda digest: times[digest], record.known_digests(self.records), newer=newer)
+        known = record.known_digests(self.records)
+        return order.look(places, cache(self.open), created, lambda digest: times[digest], known, newer=newer)
 
     def publish(self, places: Sequence[Place], seen: Sequence[Now], signer: Signer, trust: Trust) -> list[Outcome]:
         """Publish, and write down what was. What failed is in the outcomes."""
@@ -93,17 +94,16 @@ class Release:
         plain = replace(index, annotations={}, platform="")
         return list(names.places(self.artifacts[image.name], plain, platforms, image, destination, self.date))
 
-    def _tools(self, signer: Signer | None, trust: Trust | None) -> Tools:
-        """What publishing is done with; without a signer only to look."""
-        statements = Statements(self)
+    @cached_property
+    def pins(self) -> Mapping[str, Locked]:
+        """The locks of the images' bases."""
+        return {base: locked(self.root, base) for base in {image.base.name for image in self.images}}
 
-        def nothing(*_: object) -> None:
-            raise PublishError("nothing is signed without a key", "give one")
-
-        sealer = Sealer(signer) if signer else None
+    def _tools(self, signer: Signer, trust: Trust) -> Tools:
+        sealer = Sealer(signer)
         return Tools(
-            self.dist, self.open, sealer, for_notation(signer, self.certificates), statements,
-            trust.sign if trust else nothing, checker(sealer.key, statements) if sealer else nothing, self.say,
+            self.dist, self.open, sealer, for_notation(signer, self.certificates), Statements(self),
+            trust.sign, checker(sealer.key), self.say,
         )  # fmt: skip
 
     def _record(self, outcomes: Sequence[Outcome], signer: Signer, trust: Trust) -> record.Release:
@@ -113,14 +113,15 @@ class Release:
         for one in outcomes:
             artifact, image = self.artifacts[one.place.image], by_name[one.place.image]
             before = images.get(artifact.name)
+            signed = record.signed_by(signer, trust.place_of(one.place.repository))
             images[artifact.name] = record.Released(
                 artifact.digest,
                 {platform: built.digest for platform, built in artifact.platforms.items()},
                 {platform: built.size for platform, built in artifact.platforms.items()},
                 artifact.input_hash,
-                locked(self.root, image.base.name).sha256,
+                self.pins[image.base.name].sha256,
                 (*(before.tags if before else ()), *(str(tag) for tag in one.place.tags)),
-                record.signed_by(signer, trust.place_of(one.place.repository)),
+                tuple(sorted({*signed, *(before.signatures if before else ())})),
             )
         return record.Release(record.FORMAT, self.date, __version__, self.origin.revision, images)
 
@@ -137,7 +138,7 @@ class Statements:
     def __call__(self, place: Place) -> list[Statement]:
         """The statements on an image in the repository of a place."""
         release, image = self._release, self._images[place.image]
-        artifact, pins = release.artifacts[image.name], locked(release.root, image.base.name)
+        artifact, pins = release.artifacts[image.name], release.pins[image.base.name]
         with self._locks[image.name]:
             if image.name not in self._inventories:
                 release.say(f"{image.name}: what is in it")
@@ -154,9 +155,9 @@ class Statements:
         )
 
 
-def for_notation(signer: Signer | None, certificates: bytes) -> Callable[[Repository, Sequence[str]], int]:
-    """What signs digests for notation, too, with the key's certificates in PEM; nothing without either."""
-    if signer is None or not certificates:
+def for_notation(signer: Signer, certificates: bytes) -> Callable[[Repository, Sequence[str]], int]:
+    """What signs digests for notation, too, with the key's certificates in PEM; nothing without them."""
+    if not certificates:
         return lambda repository, digests: 0
     chain = notation.Chain.from_pem(certificates, signer)
     return lambda repository, digests: notation.sign(repository, digests, signer, chain, datetime.now(UTC))
