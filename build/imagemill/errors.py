@@ -59,14 +59,18 @@ class MirrorError(ImagemillError):
     exit_code = 14
 
 
-class FetchError(ImagemillError):
-    """A download failed; `transient` tells a fault worth a retry from a definitive answer."""
-
-    exit_code = 15
+class PassingError(ImagemillError):
+    """An error that may pass: `transient` tells a fault worth a retry from a definitive answer."""
 
     def __init__(self, message: str, remedy: str = "", *, transient: bool = False) -> None:
         super().__init__(message, remedy)
         self.transient = transient
+
+
+class FetchError(PassingError):
+    """A download failed."""
+
+    exit_code = 15
 
 
 class IntegrityError(FetchError):
@@ -147,17 +151,10 @@ class SbomError(ImagemillError):
     exit_code = 45
 
 
-class RegistryError(ImagemillError):
-    """A registry that refuses, fails, or says something else than it should.
-
-    `transient` tells a fault that may pass from a definitive answer.
-    """
+class RegistryError(PassingError):
+    """A registry that refuses, fails, or says something else than it should."""
 
     exit_code = 50
-
-    def __init__(self, message: str, remedy: str = "", *, transient: bool = False) -> None:
-        super().__init__(message, remedy)
-        self.transient = transient
 
 
 class TrustError(ImagemillError):

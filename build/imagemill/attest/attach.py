@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, Protocol
 
-from imagemill.attest import bundles, dsse, simple, statement, tagged
+from imagemill.attest import artifact, bundles, dsse, simple, statement, tagged
 from imagemill.attest.dsse import Envelope
 from imagemill.attest.publickey import PublicKey
 from imagemill.attest.statement import Statement
@@ -198,7 +198,7 @@ def _referring(repository: Repository, subject: Descriptor, payloads: dict[bytes
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         new = [payload for payload, found in zip(payloads, pool.map(there, payloads), strict=True) if not found]
     if new:
-        _send(repository, [*(made[payload] for payload in new), bundles.EMPTY])
+        _send(repository, [*(made[payload] for payload in new), artifact.EMPTY])
     for payload in new:  # one after the other: each may change the list
         repository.attach_referrer(MANIFEST, manifests[payload])
     return 2 * len(new) + bool(new)

@@ -1,7 +1,6 @@
 """Sigstore bundles, version 0.3: an envelope with a hint of the key, as an artifact that refers to an image.
 
-Sources: sigstore/protobuf-specs, sigstore_bundle.proto; cosign's BUNDLE_SPEC; OCI Image Format Specification 1.1,
-"Guidelines for Artifact Usage".
+Sources: sigstore/protobuf-specs, sigstore_bundle.proto; cosign's BUNDLE_SPEC.
 """
 
 from __future__ import annotations
@@ -9,17 +8,15 @@ from __future__ import annotations
 import base64
 import json
 
-from imagemill.attest import dsse
+from imagemill.attest import artifact, dsse
 from imagemill.attest.dsse import Envelope
 from imagemill.attest.publickey import PublicKey
 from imagemill.errors import VerifyError
-from imagemill.oci import MANIFEST, Descriptor, canonical, sha256
+from imagemill.oci import Descriptor, canonical
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
-LISTED_AS = (MEDIA_TYPE, EMPTY_TYPE, "")
+LISTED_AS = (MEDIA_TYPE, artifact.EMPTY_TYPE, "")
 """What lists of referrers say of a bundle: those that cosign 3.1 keeps have the type of its configuration."""
-EMPTY = b"{}"
 CONTENT = "dev.sigstore.bundle.content"
 PREDICATE = "dev.sigstore.bundle.predicateType"
 
@@ -50,17 +47,8 @@ def read(data: bytes) -> Envelope:
 
 def manifest(bundle: bytes, predicate: str, subject: Descriptor) -> bytes:
     """The manifest of a bundle with a statement of this type, which refers to the manifest `subject`."""
-    return canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": MEDIA_TYPE,
-            "config": Descriptor(EMPTY_TYPE, sha256(EMPTY), len(EMPTY)).to_json(),
-            "layers": [Descriptor(MEDIA_TYPE, sha256(bundle), len(bundle)).to_json()],
-            "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
-            "annotations": {CONTENT: "dsse-envelope", PREDICATE: predicate},
-        }
-    )
+    notes = {CONTENT: "dsse-envelope", PREDICATE: predicate}
+    return artifact.manifest(MEDIA_TYPE, artifact.EMPTY_TYPE, MEDIA_TYPE, bundle, subject, notes)
 
 
 def layer(manifest: bytes) -> str:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from imagemill import __version__
+from imagemill.attest import artifact
 from imagemill.attest.attach import Repository
 from imagemill.errors import PublishError, TrustError
 from imagemill.oci import MANIFEST, Descriptor, canonical, sha256
@@ -29,7 +30,6 @@ THUMBPRINTS = "io.cncf.notary.x509chain.thumbprint#S256"
 _ENVELOPE = "application/jose+json"
 _PAYLOAD = "application/vnd.cncf.notary.payload.v1+json"
 _SCHEME = "io.cncf.notary.signingScheme"
-_EMPTY = b"{}"
 _HALF = 32  # bytes of each number of a signature with P-256
 
 
@@ -71,7 +71,7 @@ def sign(repository: Repository, digests: Iterable[str], signer: Signer, chain: 
         if any(one.annotations.get(THUMBPRINTS) == chain.thumbprints for one in there):
             continue
         data = envelope(subject, signer, chain, now)
-        for blob in (data, _EMPTY):
+        for blob in (data, artifact.EMPTY):
             repository.push_blob(blob, sha256(blob), len(blob))
         repository.attach_referrer(MANIFEST, manifest(data, subject, chain))
         count += 1
@@ -107,18 +107,8 @@ def envelope(subject: Descriptor, signer: Signer, chain: Chain, now: datetime) -
 
 def manifest(envelope: bytes, subject: Descriptor, chain: Chain) -> bytes:
     """The manifest of a signature, which refers to what is signed."""
-    return canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": ARTIFACT,
-            # notation looks for its type here, as manifests had no artifactType once
-            "config": Descriptor(ARTIFACT, sha256(_EMPTY), len(_EMPTY)).to_json(),
-            "layers": [Descriptor(_ENVELOPE, sha256(envelope), len(envelope)).to_json()],
-            "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
-            "annotations": {THUMBPRINTS: chain.thumbprints},
-        }
-    )
+    # notation looks for its type in the configuration's, as manifests had no artifactType once
+    return artifact.manifest(ARTIFACT, ARTIFACT, _ENVELOPE, envelope, subject, {THUMBPRINTS: chain.thumbprints})
 
 
 def _encoded(data: Mapping[str, Any]) -> str:
