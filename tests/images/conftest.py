@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import containerd_docker
-import daemons
 import dotnet_functions
 import pytest
 from stage import FUNCTIONS, IMAGES, ROOT, Behaved, Loaded, Open, lambda_client, started
 
+import daemons
 from imagemill.dist import Artifact, Dist
 from imagemill.engine import containers, docker
 from imagemill.errors import EngineError, ImagemillError
@@ -154,29 +152,8 @@ def dockerd() -> Iterator[Mapping[str, str]]:
         missing("no Docker daemon answers and dockerd is not installed")
     if os.geteuid() != 0:
         pytest.skip("no Docker daemon answers, and only root can start one for the tests")
-    # Not pytest's own folder: the path of a socket has at most 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="imagemill-dockerd-"))
-    with (home / "log").open("wb") as log:
-        # Neither bridge nor firewall rules: nothing of this machine's network is touched.
-        daemon = subprocess.Popen(
-            [
-                program,
-                *("--host", f"unix://{home}/socket", "--data-root", f"{home}/data"),
-                *("--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid", "--group", str(os.getegid())),
-                *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
-        )
-    environ = {**os.environ, "DOCKER_HOST": f"unix://{home}/socket"}
-    try:
-        daemons.wait_for(daemon, environ, home / "log")
+    with daemons.started(program, daemons.new_home(), os.environ) as environ:
         yield environ
-    finally:
-        daemons.end(daemon)
-        daemons.remove(home)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import containerd_docker
 import pytest
 
 from imagemill import bake, export, oci, recompress
@@ -26,6 +25,7 @@ from imagemill.oci import Blob, Descriptor, Layout
 from imagemill.plan import plan, select
 from imagemill.platforms import PLATFORMS, find, native
 from imagemill.render import Renderer
+from registry import registry
 
 pytestmark = pytest.mark.engine
 
@@ -173,10 +173,15 @@ def test_shared_layers_are_built_once_and_continued(
 
 
 def test_a_fresh_builder_takes_from_the_cache_what_another_made(
-    programs: Path, containerd: Mapping[str, str], images: list[Ready], tmp_path: Path
+    programs: Path,
+    containerd: Mapping[str, str],
+    images: list[Ready],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Of the lowest target at least: BuildKit up to 0.13 makes the layers of a target that continues one again."""
-    with containerd_docker.registry(programs) as address:
+    with registry(programs / "docker-registry", tmp_path_factory.mktemp("registry")) as served:
+        address = f"127.0.0.1:{served.port}"
         bake.write(images, tmp_path, repository=f"{address}/lambda", cache=f"{address}/cache")
         baked(containerd, tmp_path, "serve", "--push")
         said(containerd, "buildx", "prune", "--all", "--force")

@@ -7,12 +7,9 @@ import http.server
 import json
 import os
 import shutil
-import signal
 import ssl
 import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +18,10 @@ from typing import Any
 
 import pytest
 
+import daemons
 from certificates import Pair
 
 PASSPHRASE = "passphrase of tests"
-_PATIENCE = 30  # seconds for a daemon to come up, and to go
 
 
 @dataclass(frozen=True)
@@ -65,34 +62,8 @@ def daemon() -> Iterator[str]:
     program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None or os.geteuid() != 0:
         pytest.skip("dockerd is not installed, or this is not root, who alone can start one")
-    home = Path(tempfile.mkdtemp(prefix="imagemill-dockerd-"))  # the path of a socket has at most 107 bytes
-    host = f"unix://{home}/socket"
-    argv = [
-        program,
-        *("--host", host, "--data-root", f"{home}/data", "--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),
-        *("--group", str(os.getegid()), "--bridge", "none"),
-        *("--iptables=false", "--ip6tables=false", "--ip-masq=false"),
-    ]
-    with (home / "log").open("wb") as log:
-        environ = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ)
-    try:
-        until = time.monotonic() + _PATIENCE
-        while subprocess.run(["docker", "-H", host, "version"], capture_output=True, check=False).returncode:
-            assert process.poll() is None and time.monotonic() < until, (home / "log").read_text(errors="replace")
-            time.sleep(0.1)
-        yield host
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-        for point in reversed([point for point in mounted if point.startswith(f"{home}/")]):
-            subprocess.run(["umount", point], check=False)
-        shutil.rmtree(home)
+    with daemons.started(program, daemons.new_home(), os.environ) as environ:
+        yield environ["DOCKER_HOST"]
 
 
 @pytest.fixture(scope="session")
