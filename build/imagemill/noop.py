@@ -34,9 +34,9 @@ def unchanged(
     for row, artifact in zip(rows, artifacts, strict=True):
         wanted = {name for name in row["platforms"] if not platforms or name in platforms}
         same = artifact.input_hash == row["input_hash"] and artifact.engine == engine
-        if not (same and wanted <= set(artifact.platforms) and dist.holds(artifact)):
-            return None
-    return [Kept(artifact) for artifact in artifacts]
+        if not (same and wanted <= set(artifact.platforms)):
+            return None  # before anything on disk is looked at
+    return [Kept(artifact) for artifact in artifacts] if all(map(dist.holds, artifacts)) else None
 
 
 def _artifact(row: Mapping[str, Any]) -> Artifact:
