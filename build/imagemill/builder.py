@@ -68,13 +68,13 @@ def closure(package: Path, roots: Sequence[str]) -> tuple[list[Path], list[str]]
         found.add(module)
         if module:
             queue.append(module.rpartition(".")[0])  # importing a module runs the packages that it is in
-        for name in imports(there[module].read_text(encoding="utf-8")):
+        for name in imports(Path(there[module]).read_text(encoding="utf-8")):
             top, _, below = name.partition(".")
             if top != "imagemill":
                 libraries.add(top)
             elif below and below not in CARRIERS:
                 queue.append(below)
-    return sorted(there[name] for name in found), sorted(libraries - sys.stdlib_module_names - _TRANSPORTS)
+    return sorted(Path(there[name]) for name in found), sorted(libraries - sys.stdlib_module_names - _TRANSPORTS)
 
 
 @cache
@@ -149,13 +149,14 @@ def version(library: str) -> str:
     return metadata.version(names[0]) if names else ""
 
 
-def _modules(package: Path) -> dict[str, Path]:
+def _modules(package: Path) -> Mapping[str, str]:
     """The files of the modules in a package by their dotted names below it; "" is its own."""
     top = len(str(package)) + 1
     found = {}
     for folder, _, names in os.walk(package):
         for name in names:
             if name.endswith(".py"):
-                dotted = f"{folder}/{name}"[top:].removesuffix(".py").replace("/", ".")
-                found[dotted.removesuffix("__init__").removesuffix(".")] = Path(folder, name)
+                path = f"{folder}/{name}"
+                dotted = path[top:].removesuffix(".py").replace("/", ".")
+                found[dotted.removesuffix("__init__").removesuffix(".")] = path
     return found
