@@ -23,19 +23,37 @@ def kept(folder: Path, name: str, sources: Iterable[Path], kind: type[_T], make:
 
     `sources` are the files that it depends on: its YAML, and the modules that give it its form.
     """
-    digest = hashlib.sha256()
-    for path in sorted(sources):
-        content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\0".encode())
-        digest.update(content)
-    file = folder / f"{name}-{digest.hexdigest()[:32]}.msgpack"
-    try:
-        return msgspec.msgpack.decode(file.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError):
-        made = make()
+    file = folder / f"{name}-{hash_of(sources)[:32]}.msgpack"
+    found = _read(file, kind)
+    if found is not None:
+        return found
+    made = make()
     with suppress(OSError):  # a full disk, or one that is not to be written to: it is made again the next time
         _write(folder, name, file, msgspec.msgpack.encode(made))
     return made
+
+
+def latest(folder: Path, name: str, kind: type[_T]) -> _T | None:
+    """What was last made and kept there under `name`, whatever its sources were; None when it cannot be read."""
+    files = _by_age(folder, name)
+    return _read(files[0], kind) if files else None
+
+
+def hash_of(files: Iterable[Path]) -> str:
+    """SHA-256 of files and their names."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _read(file: Path, kind: type[_T]) -> _T | None:
+    try:
+        return msgspec.msgpack.decode(file.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _write(folder: Path, name: str, file: Path, data: bytes) -> None:
@@ -47,6 +65,10 @@ def _write(folder: Path, name: str, file: Path, data: bytes) -> None:
         staging.replace(file)
     finally:
         staging.unlink(missing_ok=True)
-    by_age = sorted(folder.glob(f"{name}-*.msgpack"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for old in by_age[_MOST:]:
+    for old in _by_age(folder, name)[_MOST:]:
         old.unlink(missing_ok=True)
+
+
+def _by_age(folder: Path, name: str) -> list[Path]:
+    """The files of a kind, the latest first."""
+    return sorted(folder.glob(f"{name}-*.msgpack"), key=lambda path: path.stat().st_mtime_ns, reverse=True)

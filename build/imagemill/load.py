@@ -7,27 +7,28 @@ from pathlib import Path
 from typing import TypeVar
 
 from imagemill import strictyaml
-from imagemill.catalog import SUFFIX, Catalog
+from imagemill.catalog import Catalog
 from imagemill.errors import ManifestError
 from imagemill.manifest import Base, Runtime
+from imagemill.paths import MANIFEST
 
 __all__ = ["Catalog", "check_file", "load"]
 
 _T = TypeVar("_T", Base, Runtime)
 
 
-def load(root: Path) -> Catalog:
-    """Read all manifests below `root/runtimes`.
+def load(root: Path, known: Mapping[str, Base | Runtime] | None = None) -> Catalog:
+    """Read all manifests below `root/runtimes`, but those that are `known` by their path below `root`.
 
     Raises ManifestError with every mistake found: in one file, and between files.
     """
     folder = root / "runtimes"
     mistakes: list[str] = []
-    bases = dict(_read_all(folder / "bases", Base, root, mistakes))
-    runtimes = dict(_read_all(folder, Runtime, root, mistakes))
+    bases = dict(_read_all(folder / "bases", Base, root, known or {}, mistakes))
+    runtimes = dict(_read_all(folder, Runtime, root, known or {}, mistakes))
     mistakes += _between_files(bases, runtimes)
     if not runtimes and not mistakes:
-        mistakes.append(f"{folder}: no manifest; add runtimes/<name>{SUFFIX}")
+        mistakes.append(f"{folder}: no manifest; add runtimes/<name>{MANIFEST}")
     if mistakes:
         raise ManifestError(mistakes)
     return Catalog(bases, runtimes)
@@ -36,15 +37,20 @@ def load(root: Path) -> Catalog:
 def check_file(path: Path, shown: str, kind: type[_T]) -> tuple[_T | None, list[str]]:
     """One manifest file and the mistakes in it; the manifest is None when there are any."""
     manifest, found = strictyaml.read(path, shown, kind, Base, Runtime, schema="runtimes/schema")
-    if manifest is not None and manifest.name != path.name.removesuffix(SUFFIX):
+    if manifest is not None and manifest.name != path.name.removesuffix(MANIFEST):
         return None, [f"{shown}: key 'name' is {manifest.name!r}; name it as the file is named"]
     return manifest, found
 
 
-def _read_all(folder: Path, kind: type[_T], root: Path, mistakes: list[str]) -> Iterator[tuple[str, _T]]:
-    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: _natural(p.name.removesuffix(SUFFIX))):
-        manifest, found = check_file(path, str(path.relative_to(root)), kind)
-        mistakes += found
+def _read_all(
+    folder: Path, kind: type[_T], root: Path, known: Mapping[str, Base | Runtime], mistakes: list[str]
+) -> Iterator[tuple[str, _T]]:
+    for path in sorted(folder.glob(f"*{MANIFEST}"), key=lambda p: _natural(p.name.removesuffix(MANIFEST))):
+        shown = str(path.relative_to(root))
+        manifest = known.get(shown)
+        if not isinstance(manifest, kind):
+            manifest, found = check_file(path, shown, kind)
+            mistakes += found
         if manifest is not None:
             yield manifest.name, manifest
 
@@ -62,7 +68,7 @@ def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
 def _between_files(bases: Mapping[str, Base], runtimes: Mapping[str, Runtime]) -> Iterator[str]:
     tags: dict[str, str] = {}
     for runtime in runtimes.values():
-        shown = f"runtimes/{runtime.name}{SUFFIX}"
+        shown = f"runtimes/{runtime.name}{MANIFEST}"
         for kind, offer in runtime.bases.items():
             where = f"{shown}: key 'bases.{kind}'"
             pending = offer.unavailable is not None and offer.language.source is not None  # until it is locked
@@ -79,7 +85,7 @@ def _between_files(bases: Mapping[str, Base], runtimes: Mapping[str, Runtime]) -
                     if platform not in base.platforms:
                         yield (
                             f"{shown}: key 'platforms' has {platform}, which base {base.name!r} lacks; "
-                            f"remove it here or add it to runtimes/bases/{base.name}{SUFFIX}"
+                            f"remove it here or add it to runtimes/bases/{base.name}{MANIFEST}"
                         )
         for tag in (runtime.name, *runtime.aliases):
             if tag in tags:

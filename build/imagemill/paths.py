@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+MANIFEST = ".yaml"
+"""How the name of a manifest ends."""
+
+PARSED = "parsed"
+"""The folder, where a checkout keeps things, of what its YAML became."""
+
 
 @dataclass(frozen=True)
 class Paths:

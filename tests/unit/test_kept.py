@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conform_images import ROOT
 
 from imagemill import catalog
+from imagemill import load as loading
 from imagemill.conform import facts
 from imagemill.errors import ManifestError
 from imagemill.kept import kept
@@ -38,6 +40,30 @@ def test_a_manifest_that_changes_is_read_again(checkout: Path, tmp_path: Path) -
     assert catalog.current(checkout, folder).runtimes["python3.13"].released.day == 15
     file.unlink()
     assert "python3.13" not in catalog.current(checkout, folder).runtimes
+
+
+def test_only_what_changed_is_read_again(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, files = tmp_path / "kept", []
+    check = loading.check_file
+
+    def noted(path: Path, shown: str, kind: type[Any]) -> Any:
+        files.append(shown)
+        return check(path, shown, kind)
+
+    monkeypatch.setattr(loading, "check_file", noted)
+    catalog.current(checkout, folder)
+    assert len(files) > 30
+    files.clear()
+    for name in ("runtimes/python3.13.yaml", "runtimes/bases/debian-trixie.yaml"):
+        with (checkout / name).open("a") as file:
+            file.write("# more\n")
+    found = catalog.current(checkout, folder)
+    assert sorted(files) == ["runtimes/bases/debian-trixie.yaml", "runtimes/python3.13.yaml"]
+    assert found == load(ROOT)
+    monkeypatch.setattr(catalog, "_MODULES", (*catalog._MODULES, checkout / "runtimes" / "python3.13.yaml"))
+    files.clear()
+    catalog.current(checkout, folder)
+    assert len(files) > 30, "with other modules everything is read again"
 
 
 def test_mistakes_are_told_each_time(checkout: Path, tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def build(place: Path, words: list[str], engine: str = "embedded", platforms: tu
 
 def looked(dist: Dist, engine: str = "embedded", platforms: tuple[str, ...] = ()) -> list[str] | None:
     """The names of what `unchanged` sees of python3.13."""
-    rows = [row for row in snapshot.derive(ROOT, None, engine).rows if row["name"] == NAME]
+    planned = snapshot.current(ROOT, dist.path.parent / "state", engine=engine)
+    rows = [row for row in planned.rows if row["name"] == NAME]
     found = unchanged(rows, dist, engine=engine, platforms=platforms)
     return None if found is None else [one.artifact.name for one in found]
 

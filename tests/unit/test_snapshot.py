@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from imagemill import snapshot
+from imagemill.plan import Image
+from imagemill.render import Rendered, Renderer
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,31 +44,90 @@ CHANGES: dict[str, tuple[Callable[[Path], object], bool]] = {
 }
 
 
+def variants(runtime: str) -> set[str]:
+    return {runtime, f"build-{runtime}", f"serve-{runtime}"}
+
+
+def edited(root: Path) -> set[str]:
+    path = root / "runtimes/python3.13.yaml"
+    path.write_text(path.read_text().replace("deprecated: ", "deprecated: 2040-01-01 # "))
+    return variants("python3.13")
+
+
+def commented(root: Path) -> set[str]:
+    append("runtimes/nodejs24.x.yaml")(root)
+    return variants("nodejs24.x")
+
+
+def added(root: Path) -> set[str]:
+    text = (root / "runtimes/ruby3.3.yaml").read_text()
+    text = text.replace("name: ruby3.3", "name: ruby0.1").replace("aliases: ", "aliases: [] # ")
+    (root / "runtimes/ruby0.1.yaml").write_text(text)
+    return variants("ruby0.1")
+
+
+def removed(root: Path) -> set[str]:
+    (root / "runtimes/ruby0.1.yaml").unlink()
+    return set()
+
+
+PIECEMEAL: dict[str, Callable[[Path], set[str]]] = {
+    "a key": edited,
+    "a comment": commented,
+    "one runtime more": added,
+    "one runtime less": removed,
+}
+
+
+def plain(one: snapshot.Snapshot) -> object:
+    return json.loads(json.dumps(asdict(one)))
+
+
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_of_any_input_is_another_key(name: str, checkout: Path) -> None:
+def test_a_change_of_any_input_is_another_key(name: str, checkout: Path, tmp_path: Path) -> None:
     change, matters = CHANGES[name]
-    before = snapshot.key(checkout, None)
+    before = snapshot.source(checkout, tmp_path).key
     change(checkout)
-    assert (snapshot.key(checkout, None) != before) is matters
+    assert (snapshot.source(checkout, tmp_path).key != before) is matters
 
 
-def test_the_set_time_and_the_libraries_are_in_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {snapshot.key(ROOT, None), snapshot.key(ROOT, 1)}
+def test_the_set_time_the_engine_and_the_libraries_are_in_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {snapshot.source(ROOT, tmp_path, *words).key for words in ((None,), (1,), (None, "buildah"))}
     (tmp_path / "isal-99.dist-info").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    assert len({*keys, snapshot.key(ROOT, None)}) == 3
+    assert len({*keys, snapshot.source(ROOT, tmp_path).key}) == 4
 
 
 def test_it_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = snapshot.current(ROOT, tmp_path)
-    monkeypatch.setattr(snapshot, "derive", lambda root, epoch, engine: pytest.fail("derived again"))
+    monkeypatch.setattr(snapshot, "derive", lambda source, before: pytest.fail("derived again"))
     again = snapshot.current(ROOT, tmp_path)
-    assert json.loads(json.dumps(asdict(again))) == json.loads(json.dumps(asdict(made)))
+    assert plain(again) == plain(made)
     assert snapshot.drift(ROOT / "tests" / "golden", again.golden) == []
 
 
+def test_only_what_changed_is_derived_again(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[str] = []
+    render = Renderer.render
+
+    def noted(self: Renderer, image: Image) -> Rendered:
+        rendered.append(image.name)
+        return render(self, image)
+
+    monkeypatch.setattr(Renderer, "render", noted)
+    snapshot.current(checkout, tmp_path)
+    for name, change in PIECEMEAL.items():
+        rendered.clear()
+        changed = change(checkout)
+        found = snapshot.current(checkout, tmp_path)
+        assert {image.removesuffix("-debian") for image in rendered} == changed, name
+        assert plain(found) == plain(snapshot.derive(snapshot.source(checkout, tmp_path / "fresh"))), name
+
+
 def test_only_the_latest_are_kept(tmp_path: Path) -> None:
-    empty = snapshot.Snapshot([], {}, {}, [])
+    empty = snapshot.Snapshot([], {}, {}, [], {}, "")
     for number in range(9):
         snapshot.keep(tmp_path, str(number), empty)
     assert len(list((tmp_path / "plans").iterdir())) == 4

@@ -15,7 +15,6 @@ from msgspec import structs
 
 from imagemill.cli.reports import Wanted, report_option, write
 from imagemill.cli.shared import (
-    PARSED,
     catalog_of,
     checkout,
     images_argument,
@@ -26,6 +25,7 @@ from imagemill.cli.shared import (
     state_of,
     workshop_of,
 )
+from imagemill.paths import PARSED
 
 if TYPE_CHECKING:
     from imagemill.engine.containers import Runner

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagemill.errors import CheckoutError
+from imagemill.paths import PARSED
 
 if TYPE_CHECKING:
     from imagemill.catalog import Catalog
     from imagemill.plan import Image
     from imagemill.snapshot import Snapshot
     from imagemill.workshop import Workshop
-
-PARSED = "parsed"
-"""Where manifests and facts are kept as what they became, below the state directory."""
 
 images_argument = click.argument("images", nargs=-1, metavar="[IMAGE]...")
 set_option = click.option(
