@@ -40,7 +40,10 @@ Execute = Callable[..., Descriptor]
 
 
 class Factory:
-    """Makes images of one checkout into one dist directory; with `epoch` (SOURCE_DATE_EPOCH) nothing is newer."""
+    """Makes images of one checkout into one dist directory; with `epoch` (SOURCE_DATE_EPOCH) nothing is newer.
+
+    `hashes` are the input hashes, by name, of images under the committed lock as they are known already.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Factory:
         compression: Compression = GZIP,
         epoch: int | None = None,
         verify: bool = False,
+        hashes: Mapping[str, str] | None = None,
     ) -> None:
         self._paths = paths
         self._dist = dist
@@ -60,6 +64,7 @@ class Factory:
         self._compression = compression
         self._epoch = epoch
         self._verify = verify
+        self._hashes = hashes or {}
         self._renderer = Renderer(paths.root, engine=engine, epoch=epoch)
         self._store = LayerStore(paths.layers)
 
@@ -71,8 +76,7 @@ class Factory:
         stale: list[Rendered] = []
         there: list[Result] = []
         for image in images:
-            rendered = self._renderer.render(image)
-            wanted = self._input_hash(rendered, lock_of[image.base.name])
+            wanted = self._input_hash(image, lock_of[image.base.name])
             artifact = known.get(image.name)
             if (
                 artifact is not None
@@ -83,7 +87,7 @@ class Factory:
             ):
                 there.append(Result(artifact, True, 0.0))
             else:
-                stale.append(rendered)
+                stale.append(self._renderer.render(image))
         return stale, there
 
     def make(
@@ -108,7 +112,7 @@ class Factory:
         logbook = Logbook(self._dist.logs)
         for rendered in stale:
             effective = lock_of[rendered.image.base.name]
-            wanted = self._input_hash(rendered, effective)
+            wanted = self._input_hash(rendered.image, effective)
             logbook.open(rendered.image.name, f"engine {self._engine}, lock {effective.state}, input hash {wanted}")
         count = limits.jobs(jobs)
         memory = max(limits.memory, count * MOST) if jobs else limits.memory
@@ -156,9 +160,12 @@ class Factory:
         given = {"IMAGEMILL_LOCK": effective.state}
         return Context(rendered.dockerfile, archives, {}, given, directories=known), epoch
 
-    def _input_hash(self, rendered: Rendered, effective: Effective) -> str:
-        base = self._renderer.input_hash(rendered, effective.lock)
-        lock = "" if effective.state == "exact" else f"+{effective.state}"
+    def _input_hash(self, image: Image, effective: Effective) -> str:
+        exact = effective.state == "exact"
+        base = self._hashes.get(image.name) if exact else None
+        if base is None:
+            base = self._renderer.input_hash(self._renderer.render(image), effective.lock)
+        lock = "" if exact else f"+{effective.state}"
         compression = "" if self._compression == GZIP else f"+{self._compression}"
         return f"{base}{lock}{compression}"
 
@@ -225,7 +232,7 @@ class Factory:
             built[str(platform)] = Built(descriptor.digest, size, manifest["config"]["digest"], tags)
         with room(self._dist.path):
             index = write_index(self._dist.index(image.name), descriptors, image.name)
-        wanted = self._input_hash(rendered, effective)
+        wanted = self._input_hash(image, effective)
         parts = self._renderer.parts(rendered, effective.lock)
         return Artifact(
             image.name, image.tags, index.digest, index.size, built, wanted, self._engine, effective.state, parts

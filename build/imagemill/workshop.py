@@ -64,6 +64,7 @@ class Workshop:
         jobs: int = 0,
         fail_fast: bool = False,
         wait: bool = True,
+        hashes: Mapping[str, str] | None = None,
     ) -> list[Result]:
         """Make the images that are not in dist yet. Returns one result an image, in the order of the plan.
 
@@ -72,7 +73,8 @@ class Workshop:
 
         Of a `shard` only its images are made; which these are depends on manifests and committed locks alone. With
         `verify` every byte of what is there is read. `jobs` is how many layers are made at once; by default what
-        `limits` allow, which are read from the machine unless given. Raises BuildFailed when some images could not be
+        `limits` allow, which are read from the machine unless given. `hashes` are the images' input hashes where the
+        plan's snapshot has them. Raises BuildFailed when some images could not be
         made, and BusyError when another run works in dist and we are not to `wait`.
         """
         aging = Aging(self.paths.root, self.paths.state, locked=locked)
@@ -85,6 +87,7 @@ class Workshop:
             compression=compression,
             epoch=self.epoch,
             verify=verify,
+            hashes=hashes,
         )
         if shard is not None:
             committed = Aging(self.paths.root, self.paths.state, locked=True)

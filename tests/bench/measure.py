@@ -7,6 +7,7 @@ is the median of what each round says.
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -83,9 +84,15 @@ def busy(argv: Sequence[str | Path], environ: Mapping[str, str] | None = None, c
     For what computes in one thread and waits for nothing, this is its wall time on a machine that has nothing else
     to do.
     """
-    begun = sum(os.times()[2:4])
+    begun = _spent()
     run(argv, environ, cwd)
-    return sum(os.times()[2:4]) - begun
+    return _spent() - begun
+
+
+def _spent() -> float:
+    """Seconds of processor time of all commands so far; os.times() counts in hundredths."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 Rounds = Sequence[Mapping[str, float]]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imagemill import snapshot
 from imagemill.aging import Effective
 from imagemill.assemble import Assembled
 from imagemill.assemble.compression import GZIP, Compression, parse
@@ -18,8 +19,9 @@ from imagemill.layers import Job, LayerStore, craft
 from imagemill.load import load
 from imagemill.lock import read
 from imagemill.oci import Layout
-from imagemill.plan import plan, select
+from imagemill.plan import Image, plan, select
 from imagemill.progress import Silent
+from imagemill.render import Rendered, Renderer
 
 ROOT = Path(__file__).parents[2]
 IMAGES = plan(load(ROOT))
@@ -72,6 +74,34 @@ def test_nothing_is_made_twice(made: list[str], tmp_path: Path) -> None:
     count = len(made)
     assert set(make(tmp_path, "@python3.13")[1].values()) == {True}
     assert len(made) == count
+
+
+def test_a_known_hash_spares_the_rendering_of_what_is_there_and_of_nothing_else(
+    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = snapshot.current(ROOT, tmp_path / "state").hashes
+    make(tmp_path, "@python3.13")
+    rendered: list[str] = []
+    render = Renderer.render
+
+    def noted(self: Renderer, image: Image) -> Rendered:
+        rendered.append(image.name)
+        return render(self, image)
+
+    monkeypatch.setattr(Renderer, "render", noted)
+    images = select(IMAGES, ["@python3.13"])
+    lock = read(ROOT / "runtimes/lock/debian-trixie.json")
+    aged = Effective(lock, ("one: 1 -> 2",))
+    for known, effective, stale in (
+        (hashes, Effective(lock), set()),
+        (hashes | {"python3.13-debian": "0"}, Effective(lock), {"python3.13-debian"}),
+        (hashes, aged, {image.name for image in images}),
+    ):
+        factory = Factory(Paths(ROOT, tmp_path / "state"), Dist(tmp_path / "dist"), Silent(), hashes=known)
+        rendered.clear()
+        found, there = factory.pending(images, {"debian-trixie": effective})
+        assert {one.image.name for one in found} == stale == set(rendered)
+        assert len(there) + len(stale) == 3
 
 
 def test_an_index_has_every_platform_sorted(made: list[str], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +26,9 @@ from imagemill.cli.shared import (
     state_of,
     workshop_of,
 )
+
+if TYPE_CHECKING:
+    from imagemill.snapshot import Snapshot
 
 
 @click.command()
@@ -78,8 +82,9 @@ def build(
 
     packed = parse(compression)
     top = checkout(root)
-    easy = no_load and not (images or shard or verify) and packed == GZIP
-    if easy and _nothing_to_do(top, dist, which, engine, platforms):
+    snapshot = None if images else snapshot_of(top, engine)  # a few images are looked at sooner without it
+    easy = no_load and not (shard or verify) and packed == GZIP
+    if snapshot is not None and easy and _nothing_to_do(snapshot, top, dist, which, engine, platforms):
         return
     from imagemill.engine import containers
     from imagemill.factory import BuildFailed
@@ -106,6 +111,7 @@ def build(
                 jobs=jobs,
                 fail_fast=fail_fast,
                 wait=not no_wait,
+                hashes=snapshot.hashes if snapshot is not None else None,
             )
         except BuildFailed as error:
             failed, results = error, list(error.results)
@@ -126,7 +132,9 @@ def build(
         raise failed
 
 
-def _nothing_to_do(top: Path, dist: Path | None, which: str, engine: str, platforms: Sequence[str]) -> bool:
+def _nothing_to_do(
+    snapshot: Snapshot, top: Path, dist: Path | None, which: str, engine: str, platforms: Sequence[str]
+) -> bool:
     """Whether everything is there, which is then printed as a build would."""
     from imagemill import noop, show
     from imagemill.dist import Dist
@@ -134,7 +142,7 @@ def _nothing_to_do(top: Path, dist: Path | None, which: str, engine: str, platfo
     if (state_of(top) / "refreshed").is_dir():
         return False  # an aged lock changes hashes in ways that only a build looks into
     place = Dist((dist or top / "dist").absolute())
-    rows = snapshot_of(top, engine).of(which, datetime.datetime.now(datetime.UTC).date())
+    rows = snapshot.of(which, datetime.datetime.now(datetime.UTC).date())
     kept = noop.unchanged(rows, place, engine=engine, platforms=platform_names(platforms))
     for one in kept or ():
         click.echo(f"{one.artifact.tags[-1]}@{one.artifact.digest}")
