@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -107,11 +108,10 @@ def go_version() -> str:
         command = go_command()
     except AssembleError:
         return ""
-    from importlib.util import find_spec
-
-    spec = find_spec("go")
-    if spec is not None and spec.origin and Path(command).parent == Path(sys.executable).parent:
-        return (Path(spec.origin).parent / "VERSION").read_text(encoding="utf-8").split()[0]
+    if Path(command).parent == Path(sys.executable).parent:
+        for place in sys.path:  # importlib.util would take longer than all the rest of a short command
+            with suppress(OSError):
+                return Path(place, "go", "VERSION").read_text(encoding="utf-8").split()[0]
     import subprocess  # takes a while, and is seldom needed
 
     done = subprocess.run([command, "env", "GOVERSION"], capture_output=True, text=True, check=False)
