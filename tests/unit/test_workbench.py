@@ -28,6 +28,8 @@ STEPS: Mapping[str, tuple[bool, list[str]]] = {
     "build-python3.13-debian": (False, ["the tools", "a program in C", "an extension of Python"]),
     "build-nodejs24.x-debian": (True, ["the tools", "a program in C", "an addon of Node.js"]),
     "build-java21-debian": (False, ["the tools", "a program in C", "a class of Java"]),
+    "build-dotnetcore2.1-debian": (False, ["the tools", "a program in C", "a program in C#"]),
+    "build-dotnetcore3.1-debian": (True, ["the tools", "a program in C"]),
     "build-ruby3.3-debian": (True, ["the tools", "a program in C"]),
     "build-provided.al2023-debian": (False, ["the tools", "a program in C"]),
     "serve-python3.13-debian": (False, []),
@@ -76,3 +78,16 @@ def test_the_program_in_c_answers(tmp_path: Path) -> None:
     script = workbench.steps(seen(tmp_path, about), about)["a program in C"]
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [workbench.ANSWER]
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, ["build -o out", "out/quick.dll"]), (1, ["build -o out"])])
+def test_a_project_in_csharp_is_run_where_it_can_be_built(code: int, said: list[str], tmp_path: Path) -> None:
+    (tmp_path / "dotnet").write_text(
+        f'#!/bin/sh\necho "$@"\n[ "$1" != build ] || {{ test -s quick.csproj && test -s Quick.cs && exit {code}; }}\n'
+    )
+    (tmp_path / "dotnet").chmod(0o755)
+    about = subject("build-dotnetcore3.1-debian")
+    script = workbench.steps(seen(tmp_path, about), about)["a program in C#"]
+    path = f"{tmp_path}:/usr/bin:/bin"
+    done = subprocess.run(["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (code, said)
