@@ -24,8 +24,6 @@ from imagemill.references import Places, open_reference
 from imagemill.sbom.bill import Bill
 from imagemill.workshop import Workshop
 
-_OURS = "io.imagemill.runtime"
-
 
 @dataclass(frozen=True)
 class Appraised:
@@ -67,13 +65,11 @@ def appraise(
     with opened_layers(workshop.paths) as layers:
         for word in words:
             layout = Layout(open_reference(word, places))
-            chosen = _chosen(word, images(layout.path), terms.platforms)
-            for manifest, platform in chosen:
+            for name, manifest, platform in chosen(word, layout, terms.platforms):
                 workshop.progress.step(f"judging {word} for {platform}")
-                name = word if len({str(one) for _, one in chosen}) == len(chosen) else f"{word}@{manifest.digest}"
                 config = Config.from_json(manifest.settings)
                 subject = _subject(name, config, platform, terms, workshop)
-                with _loaded(runner, layout, manifest, platform, places.scratch) as run:
+                with loaded(runner, layout, manifest, platform, places.scratch) as run:
                     seen = view(layout, manifest, layers, run)
                     findings = conform(seen, subject)
                 size = sum(layer.size for layer in manifest.layers)
@@ -82,42 +78,55 @@ def appraise(
     return found
 
 
-def _chosen(word: str, found: Sequence[Manifest], wanted: Sequence[str]) -> list[tuple[Manifest, Platform]]:
-    """The images of a layout that are to be judged, with their platforms. SelectionError for none."""
-    chosen = []
+def chosen(word: str, layout: Layout, wanted: Sequence[str]) -> list[tuple[str, Manifest, Platform]]:
+    """The images of a layout that are to be judged, with what each is called and its platform.
+
+    They are called as they were asked for, by `word`; with their digest where there are several of a platform.
+    `wanted` are platforms, all when there are none. SelectionError where there is no image, LayoutError where one is
+    damaged.
+    """
+    found = images(layout.path)
+    taken: list[tuple[Manifest, Platform]] = []
     for manifest in found:
         try:
             platform = find(manifest.platform)
         except ImagemillError:
             continue  # windows, or a processor that nothing here is made for
         if not wanted or str(platform) in wanted:
-            chosen.append((manifest, platform))
-    if not chosen:
+            taken.append((manifest, platform))
+    if not taken:
         there = ", ".join(sorted({manifest.platform for manifest in found})) or "no image"
         raise SelectionError(f"{word} has {there}", "name another platform, or another image")
-    return sorted(chosen, key=lambda one: str(one[1]))
+    taken.sort(key=lambda one: str(one[1]))
+    alone = len({str(platform) for _, platform in taken}) == len(taken)
+    return [(word if alone else f"{word}@{manifest.digest}", manifest, platform) for manifest, platform in taken]
+
+
+def ours(config: Config) -> bool:
+    """Whether an image says that imagemill made it."""
+    return "io.imagemill.runtime" in config.labels
 
 
 def _subject(name: str, config: Config, platform: Platform, terms: Terms, workshop: Workshop) -> Subject:
     image = named(terms.chosen, terms.planned) if terms.chosen else guessed(name, config, terms.planned)
-    ours = _OURS in config.labels
+    made_here = ours(config)
     return Subject(
         image,
         platform,
-        labels=labels(image) if ours else {},
+        labels=labels(image) if made_here else {},
         examples=workshop.paths.root / "examples",
         now=terms.now,
-        foreign=not ours,
+        foreign=not made_here,
         name=name,
         against=terms.real,
         emulated=platform != native(),
         bills=terms.bills,
-        components=locked(workshop.paths.root, image, platform) if ours and terms.bills else (),
+        components=locked(workshop.paths.root, image, platform) if made_here and terms.bills else (),
     )
 
 
 @contextmanager
-def _loaded(
+def loaded(
     runner: containers.Runner | None, layout: Layout, manifest: Manifest, platform: Platform, scratch: Path
 ) -> Iterator[Runner | None]:
     """Runs the image, which the engine has for as long as the block runs; None where nothing can."""

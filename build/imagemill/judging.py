@@ -6,7 +6,6 @@ import datetime
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,10 +99,7 @@ def examine(
                     from imagemill import contained
 
                     container = contained.built(workshop.dist, engine, artifact, platform, workshop.progress)
-                held = subject(workshop, image, platform, _created(layout), now)
-                held = replace(held, against=real, bills=bills)
-                if bills:
-                    held = replace(held, components=locked(workshop.paths.root, image, platform))
+                held = subject(workshop, image, platform, _created(layout), now, real, bills)
                 cases[number] = _Case(layout, held, container)
             found.append(known or [])
             judged.append(structs.replace(about, cached=known is not None))
@@ -130,8 +126,19 @@ def _behaviours(dist: Dist, judged: Sequence[Judged]) -> tuple[Behaviour, ...]:
     return behaviours.about(behaviours.read(dist.behaviours), judged)
 
 
-def subject(workshop: Bench | Workshop, image: Image, platform: Platform, created: int, now: int) -> Subject:
-    """What an image that imagemill made is held against; `created` (seconds since 1970) is when it says it was made."""
+def subject(
+    workshop: Bench | Workshop,
+    image: Image,
+    platform: Platform,
+    created: int,
+    now: int,
+    real: Real | None = None,
+    bills: Sequence[Bill] = (),
+) -> Subject:
+    """What an image that imagemill made is held against; `created` (seconds since 1970) is when it says it was made.
+
+    `real` and `bills` are what was given for it.
+    """
     lock = workshop.paths.root / "runtimes" / "lock" / f"{image.base.name}.json"
     return Subject(
         image,
@@ -141,7 +148,10 @@ def subject(workshop: Bench | Workshop, image: Image, platform: Platform, create
         examples=workshop.paths.root / "examples",
         packages=versions(lock, database_sets(image), platform.arch),
         now=now,
+        against=real,
         emulated=platform != native(),
+        bills=bills,
+        components=locked(workshop.paths.root, image, platform) if bills else (),
     )
 
 

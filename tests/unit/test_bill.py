@@ -17,7 +17,7 @@ from test_conform_command import BROKEN, NAME, built, conform
 from test_sbom import TREE
 
 from imagemill.cli import main
-from imagemill.conform import Finding, Layers, Subject, billed, open_layout
+from imagemill.conform import Finding, Layers, Subject, open_layout, sbom
 from imagemill.conform import conform as held
 from imagemill.errors import SbomError
 from imagemill.filetree import Entry, Tree
@@ -34,8 +34,8 @@ def failing(folder: Path, tree: Tree, about: Subject) -> list[Finding]:
     folder.mkdir()
     layout = write_layout(folder, good_config(about.image, AMD64), [tree])
     with Layers(folder / "scratch") as layers:
-        found = held(open_layout(layout, AMD64, layers), about, ())
-    told = [one for one in found if one.check == billed.NAME]
+        found = held(open_layout(layout, AMD64, layers), about, [sbom.packages])
+    told = [one for one in found if one.check == sbom.NAME]
     assert told
     return [one for one in told if one.status == "fail"]
 
@@ -100,7 +100,7 @@ def test_what_only_the_lock_knows_is_in_the_image_too(file: Path, tmp_path: Path
 def test_a_bill_of_another_image_is_none_of_this_one(file: Path, tmp_path: Path) -> None:
     other = Bill("other.json", "sha256:" + "0" * 64, read(file).packages)
     [found] = failing(tmp_path / "image", TREES, replace(subject(), bills=[other]))
-    assert "other.json" in found.found and "--platform" in found.remedy
+    assert "other.json" in found.found and "platform" in found.remedy
     assert fitting([other, read(file)], "sha256:1") == read(file)
     assert fitting([read(file), other], other.digest) == other
 

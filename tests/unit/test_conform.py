@@ -37,6 +37,7 @@ from imagemill.conform import (
     Subject,
     conform,
     judge,
+    name_of,
     open_layout,
 )
 from imagemill.conform.accepted import STILL_TRUE
@@ -421,11 +422,6 @@ def test_without_its_check_a_defect_is_not_caught(case: str, tmp_path: Path) -> 
     others = [c for c in CHECKS if name_of(c) != check]
     assert len(others) == len(CHECKS) - 1
     assert failing(findings(tmp_path, image, about, others)) == set()
-
-
-def name_of(check: Any) -> str:
-    module = check.__module__.rpartition(".")[2]
-    return f"{module}.{check.__name__}".replace("_", "-")
 
 
 def test_every_check_has_a_defect_that_shows_it_working() -> None:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conform_images import IMAGES, ROOT, subject
+from click.testing import CliRunner
+from conform_images import IMAGES, ROOT, FakeRunner, subject
 from judged_images import good_layout
+from test_appraise import Engine
+from test_recorder import good
 
 import imagemill
-from imagemill import export
+from imagemill import export, recorder
+from imagemill.cli import main
 from imagemill.conform import CHECKS, DYNAMIC, Layers, judge
+from imagemill.conform.image import DOCKER_LIST
+from imagemill.dist import Artifact, Built, Dist
+from imagemill.engine import containers
 from imagemill.filetree import Entry, Tree
+from imagemill.oci import Layout
 from imagemill.platforms import PLATFORMS
 
 pytest_plugins = ["pytester"]
@@ -44,9 +55,17 @@ def layout(folder: Path, spoil: Tree | None = None, **settings: Any) -> Path:
     return good_layout(folder, IMAGE, AMD64, spoil, **settings)
 
 
-def run(pytester: pytest.Pytester, *args: object) -> pytest.RunResult:
-    plugin = ("-p", "imagemill.pytest_plugin", "-p", "no:cacheprovider", f"--imagemill-root={ROOT}")
+def run(pytester: pytest.Pytester, *args: object, still: Sequence[str] = ("--imagemill-no-run",)) -> pytest.RunResult:
+    plugin = ("-p", "imagemill.pytest_plugin", "-p", "no:cacheprovider", f"--imagemill-root={ROOT}", *still)
     return pytester.runpytest_inprocess(*plugin, *map(str, args))
+
+
+def bill(of: Path) -> Path:
+    """The bill of the image in this layout, as the command writes it."""
+    file = of.parent.with_suffix(".json")
+    done = CliRunner().invoke(main, ["--root", str(ROOT), "sbom", str(of), "--out", str(file)])
+    assert done.exit_code == 0, done.output
+    return file
 
 
 def test_a_good_image_passes_every_check(pytester: pytest.Pytester) -> None:
@@ -100,9 +119,77 @@ def test_what_an_image_is_can_be_guessed(pytester: pytest.Pytester) -> None:
     done.assert_outcomes(passed=1, deselected=len(CHECKS) - 1)
 
 
+def test_images_are_found_in_docker_s_own_lists(pytester: pytest.Pytester) -> None:
+    good = Layout(layout(pytester.path / "good"))
+    [entry] = good.images()
+    row = {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size}
+    good.finish([good.add(DOCKER_LIST, json.dumps({"mediaType": DOCKER_LIST, "manifests": [row]}).encode())])
+    done = run(pytester, f"--imagemill-image={good.path}", "-k", "environment.exact")
+    done.assert_outcomes(passed=1, deselected=len(CHECKS) - 1)
+
+
+def test_a_built_image_is_looked_for_in_the_dist_that_is_named(pytester: pytest.Pytester) -> None:
+    dist = Dist(pytester.mkdir("elsewhere"))
+    [entry] = Layout(layout(pytester.path / "good").rename(dist.index(IMAGE.name))).images()
+    of = {"linux/amd64": Built(entry.digest, 1, "sha256:0")}
+    dist.write({IMAGE.name: Artifact(IMAGE.name, IMAGE.tags, "sha256:0", 1, of, "", "embedded", "exact")})
+    args = (f"--imagemill-image={IMAGE.name}", "-k", "environment.exact")
+    run(pytester, *args, "--imagemill-dist=elsewhere").assert_outcomes(passed=1, deselected=len(CHECKS) - 1)
+    missing = run(pytester, *args, "--imagemill-dist=nowhere")
+    assert missing.ret == pytest.ExitCode.USAGE_ERROR
+    missing.stderr.fnmatch_lines(["*is not built*"])
+
+
+def test_an_image_is_held_against_the_bill_that_is_its_own(pytester: pytest.Pytester) -> None:
+    own = layout(pytester.path / "own")
+    status = "Package: nmap\nStatus: install ok installed\nArchitecture: amd64\nVersion: 7\n"
+    other = layout(pytester.path / "other", {"var/lib/dpkg/status": Entry("file", content=status.encode())})
+    both = [f"--imagemill-sbom={bill(own).name}", f"--imagemill-sbom={bill(other)}"]
+    held = run(pytester, f"--imagemill-image={own}", *both, "-k", "sbom.packages", "-v")
+    held.assert_outcomes(passed=1, deselected=len(CHECKS))
+    held.stdout.fnmatch_lines(["*::sbom.packages PASSED*"])
+    lacking = run(pytester, f"--imagemill-image={own}", both[1], "-k", "sbom.packages")
+    lacking.assert_outcomes(failed=1, deselected=len(CHECKS))
+    lacking.stdout.fnmatch_lines(["expected a bill of sha256:*", "found*other.json*"])
+    assert run(pytester, f"--imagemill-image={own}", *both).parseoutcomes()["passed"] == len(CHECKS) - RUNNING + 1
+
+
+def test_a_package_that_the_bill_lacks_fails_that_check_alone(pytester: pytest.Pytester) -> None:
+    good = layout(pytester.path / "good")
+    file = bill(good)
+    file.write_text(file.read_text().replace("pkg:deb/debian/bash@", "pkg:deb/debian/bush@").replace("sha256:", "x:"))
+    done = run(pytester, f"--imagemill-image={good}", f"--imagemill-sbom={file}")
+    done.assert_outcomes(passed=len(CHECKS) - RUNNING, skipped=RUNNING, failed=1)
+    done.stdout.fnmatch_lines(["found*deb bash *: in the image only", "FAILED *::sbom.packages*"])
+    assert "Traceback" not in done.stdout.str()
+
+
+def test_images_are_run_wherever_they_are_from_and_held_against_a_record(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = subject("python3.13-debian")
+    engine: Any = Engine(FakeRunner(about))
+    engine.save = lambda name, file: False
+    monkeypatch.setattr(containers, "find", lambda environ: engine)
+    for name, uid in (("same", good().uid), ("other", 1)):
+        (pytester.path / name).write_text(recorder.dump(replace(good(), uid=uid)))
+    args = (f"--imagemill-image={good_layout(pytester.path / 'good', about.image, AMD64)}", "-rP")
+    done = run(pytester, *args, "--imagemill-against=same", still=())
+    done.assert_outcomes(passed=len(CHECKS) + 1)
+    done.stdout.fnmatch_lines(["*told, and not judged*", "found    init 9 ms, call 1 ms, memory 40 MB"])
+    [loaded, forgotten] = engine.said
+    assert (loaded.split()[0], forgotten.split()[0]) == ("load", "forget")
+    spoilt = run(pytester, *args, "--imagemill-against=other", "-k", "against.record or running.example", still=())
+    spoilt.assert_outcomes(passed=1, failed=1, deselected=len(CHECKS) - 1)
+    spoilt.stdout.fnmatch_lines(["*against.record*", "expected user: 1:*", "found*user: 993:*"])
+
+
 WRONG = {
     "no such image": (("--imagemill-image=python9",), "python9"),
-    "no such platform": (("--imagemill-image=good/layout", "--imagemill-platform=linux/arm64"), "no image for"),
+    "no such platform": (("--imagemill-image=good/layout", "--imagemill-platform=linux/arm64"), "has linux/amd64"),
+    "no bill": (("--imagemill-image=good/layout", "--imagemill-sbom=good/layout/oci-layout"), "bill of materials"),
+    "a bill that is not there": (("--imagemill-image=good/layout", "--imagemill-sbom=lost.json"), "lost.json"),
+    "no record": (("--imagemill-image=good/layout", "--imagemill-against=good/layout/oci-layout"), "no facts file"),
     "no checkout": (("--imagemill-image=good/layout", "--imagemill-root=good"), "is no checkout"),
 }
 

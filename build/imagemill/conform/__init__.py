@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagemill.conform import (
     accepted,
@@ -28,6 +29,10 @@ from imagemill.conform import (
 from imagemill.conform.finding import Finding, Subject, skipped
 from imagemill.conform.view import Completed, Config, LayoutView, Runner, View, open_layout
 from imagemill.spool import Layers
+
+if TYPE_CHECKING:
+    from imagemill.recorder import Real
+    from imagemill.sbom.bill import Bill
 
 Check = Callable[[View, Subject], Iterator[Finding]]
 
@@ -118,22 +123,32 @@ __all__ = [
     "Subject",
     "View",
     "conform",
+    "further",
     "judge",
+    "name_of",
     "open_layout",
 ]
 
 
-def conform(view: View, subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Finding]:
-    """Hold `view` against `subject`: the findings of all checks, in their order, accepted differences among them."""
+def name_of(check: Check) -> str:
+    """What findings call a check: its module and its function."""
+    return f"{check.__module__.rpartition('.')[2]}.{check.__name__}".replace("_", "-")
+
+
+def conform(view: View, subject: Subject, checks: Sequence[Check] | None = None) -> list[Finding]:
+    """Hold `view` against `subject`: the findings of these checks, in their order, accepted differences among them.
+
+    Without `checks` it is all of them, and those against what was given for the image.
+    """
+    if checks is None:
+        checks = [*CHECKS, *further(subject.against, subject.bills)]
     if view.can_run and set(DYNAMIC) <= set(checks):
         _run_ahead(view, subject)
     found: list[Finding] = []
-    for check in (*checks, *_further(subject)):
+    for check in checks:
         if subject.foreign and check in OURS:
-            name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}".replace("_", "-")
-            found.append(
-                skipped(subject, name, "the image was not made from these manifests", source=check.__doc__ or "")
-            )
+            reason = "the image was not made from these manifests"
+            found.append(skipped(subject, name_of(check), reason, source=check.__doc__ or ""))
         else:
             found += check(view, subject)
     return accepted.apply(found, subject)
@@ -156,16 +171,16 @@ def _run_ahead(view: View, subject: Subject) -> None:
             done.result()
 
 
-def _further(subject: Subject) -> Iterator[Check]:
-    """Checks against what was given for this image."""
-    if subject.against:
+def further(real: Real | None, bills: Sequence[Bill]) -> Iterator[Check]:
+    """Checks against what was given for images: a real environment, bills of materials."""
+    if real:
         from imagemill.conform import against
 
         yield against.record
-    if subject.bills:
-        from imagemill.conform import billed
+    if bills:
+        from imagemill.conform import sbom
 
-        yield billed.packages
+        yield sbom.packages
 
 
 def judge(layout: Path, subject: Subject, *, layers: Layers, runner: Runner | None = None) -> list[Finding]:

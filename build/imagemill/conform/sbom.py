@@ -10,6 +10,7 @@ from imagemill.sbom import packages as inside
 from imagemill.sbom.bill import KINDS, Package, fitting, package
 
 NAME = "sbom.packages"
+_GIVEN = "the bills of materials that were given"
 _REMEDY = "have the bill written anew from this image, or find out how the package came here"
 
 
@@ -18,9 +19,9 @@ def packages(view: View, subject: Subject) -> Iterator[Finding]:
     bill = fitting(subject.bills, view.manifest.digest)
     if bill is None:
         others = ", ".join(f"{bill.name}: {bill.digest}" for bill in subject.bills)
-        remedy = "give the bill of this image too, or name the platform that there is one for with --platform"
-        problem = Problem(f"a bill of {view.manifest.digest}", others, "--sbom", remedy)
-        yield from verdict(subject, NAME, [problem], expected="a bill", found="", source="--sbom")
+        remedy = "give the bill of this image too, or judge it on the platform alone that there is a bill for"
+        problem = Problem(f"a bill of {view.manifest.digest}", others, _GIVEN, remedy)
+        yield from verdict(subject, NAME, [problem], expected="a bill", found="", source=_GIVEN)
         return
     found = set(_packages(one.purl for one in inside.found(view)))
     # what leaves no trace in an image is there all the same, where the lock says so
