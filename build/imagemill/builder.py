@@ -47,10 +47,9 @@ _IMPORT = (  # compiled by who needs it: commands that do not are quick
 def code(package: Path, roots: Sequence[str]) -> str:
     """Hash of the modules below `package` (build/imagemill) that these make bytes with, and of their libraries."""
     digest = hashlib.sha256()
-    found, libraries = closure(package, roots)
-    for path in found:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
+    found, libraries = _closure(package, roots)
+    for path, content in sorted(found.items()):
+        digest.update(f"{path[len(f'{package}/') :]} {hashlib.sha256(content).hexdigest()}\n".encode())
     for name in libraries:
         digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()
@@ -58,24 +57,30 @@ def code(package: Path, roots: Sequence[str]) -> str:
 
 def closure(package: Path, roots: Sequence[str]) -> tuple[list[Path], list[str]]:
     """The files of the modules that `roots` (dotted, below imagemill) are made of, and the libraries they import."""
+    found, libraries = _closure(package, roots)
+    return sorted(map(Path, found)), libraries
+
+
+def _closure(package: Path, roots: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
+    """The same, the files with what is in them."""
     there = _modules(package)
-    found: set[str] = set()
+    found: dict[str, bytes] = {}
     libraries: set[str] = set()
     queue = list(roots)
     while queue:
         module = queue.pop()
-        if module in found or module not in there:  # no module: a class, a function
+        if module not in there or there[module] in found:  # no module: a class, a function
             continue
-        found.add(module)
+        content = found[there[module]] = Path(there[module]).read_bytes()
         if module:
             queue.append(module.rpartition(".")[0])  # importing a module runs the packages that it is in
-        for name in imports(Path(there[module]).read_text(encoding="utf-8")):
+        for name in imports(content.decode()):
             top, _, below = name.partition(".")
             if top != "imagemill":
                 libraries.add(top)
             elif below and below not in CARRIERS:
                 queue.append(below)
-    return sorted(Path(there[name]) for name in found), sorted(libraries - sys.stdlib_module_names - _TRANSPORTS)
+    return found, sorted(libraries - sys.stdlib_module_names - _TRANSPORTS)
 
 
 @cache

@@ -8,24 +8,22 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _FOLDERS = ("runtimes", "templates", "build")
 _SETTLED = 2_000_000_000
 """Nanoseconds after which no file system gives a change the time of the one before."""
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """The SHA-256 of each runtime's manifest, by its file's name, and of everything else as one: `common`."""
 
     manifests: Mapping[str, str]
     common: str
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     name: str  # below the checkout
     path: str
     stat: os.stat_result
@@ -55,7 +53,7 @@ def current(root: Path, state: Path) -> Origin:
     now = time.time_ns()
     origin = _read(files)
     if all(file.stat.st_ctime_ns < now - _SETTLED for file in files):
-        _keep(kept, json.dumps({"stamp": stamp, "origin": asdict(origin)}))
+        _keep(kept, json.dumps({"stamp": stamp, "origin": origin._asdict()}))
     return origin
 
 

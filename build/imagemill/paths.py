@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 MANIFEST = ".yaml"
 """How the name of a manifest ends."""
@@ -12,8 +12,7 @@ PARSED = "parsed"
 """The folder, where a checkout keeps things, of what its YAML became."""
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """Where a checkout keeps things."""
 
     root: Path
