@@ -134,7 +134,8 @@ def test_a_date_is_one(date: str) -> None:
 
 def report_on(one: Artifact) -> Report:
     images = tuple(Judged(one.name, platform, built.digest) for platform, built in one.platforms.items())
-    findings = tuple(Finding(one.name, platform, "environment", "pass", "", "", "a fact") for platform in one.platforms)
+    checks = [(platform, check) for platform in one.platforms for check in ("environment", "running.commands")]
+    findings = tuple(Finding(one.name, platform, check, "pass", "", "", "a fact") for platform, check in checks)
     return Report(findings, images, "0.1.0")
 
 
@@ -174,6 +175,15 @@ REFUSED = {
             one, findings=tuple(structs.replace(f, status="skip") for f in one.findings)
         ),
     ),
+    "judged and never run": Refused(
+        "was never run",
+        report=lambda one: structs.replace(
+            one,
+            findings=tuple(
+                structs.replace(f, status="skip") if f.check == "running.commands" else f for f in one.findings
+            ),
+        ),
+    ),
     "a function that fails": Refused(
         "fails the function unicode",
         report=lambda one: structs.replace(
@@ -210,6 +220,8 @@ def test_what_is_whole_and_judged_is_admitted(tmp_path: Path, monkeypatch: pytes
     dist.write({good.name: good})
     wanted = [image("python3.13")]
     assert gate.admitted(wanted, dist, report_on(good), {good.name: "inputs"}) == {good.name: good}
+    unrun = REFUSED["judged and never run"].report(report_on(good))
+    assert gate.admitted(wanted, dist, unrun, {good.name: "inputs"}, allow_unrun=True) == {good.name: good}
     with pytest.raises(PublishError, match="was not built"):
         gate.admitted([image("build-python3.13")], dist, report_on(good), {})
 

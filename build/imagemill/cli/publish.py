@@ -44,6 +44,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     "--report", "reports", multiple=True, type=_FILE, metavar="FILE",
     help="What `imagemill conform --report json=FILE` found of these very images; default: DIST/conformance.json.",
 )  # fmt: skip
+@click.option("--allow-unrun", is_flag=True, help="Take images that were judged without being run.")
 @click.option("--dist", type=_FOLDER, help="Where artifacts are; default: dist.")
 @click.option("--key", type=_FILE, envvar="IMAGEMILL_KEY", help="The private key that signs; see `imagemill trust`.")
 @click.option("--signer", default="", metavar="COMMAND", help="A program that signs in its place, for keys in a KMS.")
@@ -72,6 +73,7 @@ def publish(
     to: Sequence[str],
     date: str,
     reports: Sequence[Path],
+    allow_unrun: bool,
     dist: Path | None,
     key: Path | None,
     signer: str,
@@ -90,7 +92,8 @@ def publish(
 ) -> None:
     """Publish images: push them by digest, sign them, look at them from outside, and then move their tags.
 
-    Only what is whole, made from the lock, and has a passing report on its very digest is published. Dated tags are
+    Only what is whole, made from the lock, and has a passing report on its very digest, for which it was run, is
+    published. Dated tags are
     never moved. A run that was ended anywhere can be run again, and goes on.
     """
     from imagemill.cli.passphrases import passphrases
@@ -127,7 +130,7 @@ def publish(
         scratch(state_of(top)) as folder,
         progress() as said,
     ):
-        artifacts = gate.admitted(chosen, workshop.dist, report, hashes)
+        artifacts = gate.admitted(chosen, workshop.dist, report, hashes, allow_unrun=allow_unrun)
         release = Release(
             top, workshop.dist, chosen, artifacts, wanted, day, report,
             origin(top, source, revision, builder, os.environ), releases or top / "releases", folder,

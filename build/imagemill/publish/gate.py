@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from imagemill.conform import DYNAMIC, name_of
 from imagemill.dist import Artifact, Dist
 from imagemill.errors import PublishError
 from imagemill.plan import Image
 from imagemill.reports.summary import Report
 
+_RUN = frozenset(map(name_of, DYNAMIC))
+"""The checks that run an image."""
+
 
 def admitted(
-    images: Sequence[Image], dist: Dist, report: Report, input_hashes: Mapping[str, str]
+    images: Sequence[Image],
+    dist: Dist,
+    report: Report,
+    input_hashes: Mapping[str, str],
+    *,
+    allow_unrun: bool = False,
 ) -> dict[str, Artifact]:
     """The artifacts of these images by name. Raises PublishError with every reason against any of them.
 
-    `input_hashes` are those of the plan: an artifact that was made from something else is an old one.
+    `input_hashes` are those of the plan: an artifact that was made from something else is an old one. With
+    `allow_unrun` a report is enough in which no check that runs an image passes.
     """
     found = dist.read()
     reasons = []
@@ -29,7 +39,7 @@ def admitted(
             for reason in (
                 *_not_whole(image, artifact, dist, input_hashes.get(image.name, "")),
                 *_not_locked(artifact),
-                *_not_judged(artifact, report),
+                *_not_judged(artifact, report, allow_unrun),
             )
         ]
     if reasons:
@@ -57,7 +67,7 @@ def _not_locked(artifact: Artifact) -> Iterator[str]:
         yield f"was not made from the lock alone ({artifact.lock}); run `imagemill lock --update` and build it again"
 
 
-def _not_judged(artifact: Artifact, report: Report) -> Iterator[str]:
+def _not_judged(artifact: Artifact, report: Report, allow_unrun: bool) -> Iterator[str]:
     """A report speaks of bytes, by their digest: one on an image of the same name is about another image."""
     remedy = f"run `imagemill conform --report json=dist/conformance.json {artifact.name}`"
     for platform, built in sorted(artifact.platforms.items()):
@@ -76,3 +86,5 @@ def _not_judged(artifact: Artifact, report: Report) -> Iterator[str]:
             yield f"{platform}: fails {', '.join(failed)}; see the report"
         elif not any(finding.status == "pass" for finding in found):
             yield f"{platform}: the report has no check of it that passes; {remedy}"
+        elif not (allow_unrun or any(finding.status == "pass" and finding.check in _RUN for finding in found)):
+            yield f"{platform}: was never run; {remedy} where docker or podman runs it, or give --allow-unrun"
