@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from imagemill.factory import Factory, Paths
 from imagemill.load import load
 from imagemill.lock import read
 from imagemill.noop import unchanged
-from imagemill.plan import plan, select
+from imagemill.plan import Image, plan, select
 from imagemill.progress import Silent
 
 ROOT = Path(__file__).parents[2]
@@ -104,3 +105,17 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     record = made.read().values()
     assert sorted(done.stdout.split()) == sorted(f"{one.tags[-1]}@{one.digest}" for one in record)
     assert done.stderr.count("unchanged") == len(record)
+
+
+def test_the_command_to_run_one_names_an_example_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_layers.stand_in(monkeypatch)
+    monkeypatch.setenv("IMAGEMILL_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(Image, "platforms", ("linux/amd64",))
+    root = tmp_path / "checkout"
+    for name in ("runtimes", "templates", "build", "examples"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("out"))
+    arguments = ["--root", str(root), "build", "--no-load", "java21", "nodejs24.x"]
+    said = CliRunner().invoke(main, arguments).stderr
+    assert "java21-debian" in said and "imagemill run nodejs24.x --task-dir examples/nodejs " in said
+    (root / "examples" / "java" / "out").mkdir()
+    assert "imagemill run java21 --task-dir examples/java/out " in CliRunner().invoke(main, arguments).stderr

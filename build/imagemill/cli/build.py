@@ -121,9 +121,10 @@ def build(
     for result in results:
         click.echo(f"{result.artifact.tags[-1]}@{result.artifact.digest}")
     there = {result.artifact.name for result in results}
+    examples = top / "examples"  # some of them must be compiled first
     show.built(
         results,
-        [image for image in chosen if image.name in there],
+        [image for image in chosen if image.name in there and (examples / image.runtime.example.directory).is_dir()],
         workshop.dist.path,
         runner.name if runner else "",
         time.monotonic() - started,
