@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from imagemill.conform import DYNAMIC, name_of
+from imagemill.conform import name_of, running
 from imagemill.dist import Artifact, Dist
 from imagemill.errors import PublishError
 from imagemill.plan import Image
 from imagemill.reports.summary import Report
 
-_RUN = frozenset(map(name_of, DYNAMIC))
-"""The checks that run an image."""
+_RUN = name_of(running.commands)
+"""The check that every image passes when it is run, whatever its variant and language."""
 
 
 def admitted(
@@ -25,7 +25,7 @@ def admitted(
     """The artifacts of these images by name. Raises PublishError with every reason against any of them.
 
     `input_hashes` are those of the plan: an artifact that was made from something else is an old one. With
-    `allow_unrun` a report is enough in which no check that runs an image passes.
+    `allow_unrun` a report is enough for which nothing was run.
     """
     found = dist.read()
     reasons = []
@@ -86,5 +86,5 @@ def _not_judged(artifact: Artifact, report: Report, allow_unrun: bool) -> Iterat
             yield f"{platform}: fails {', '.join(failed)}; see the report"
         elif not any(finding.status == "pass" for finding in found):
             yield f"{platform}: the report has no check of it that passes; {remedy}"
-        elif not (allow_unrun or any(finding.status == "pass" and finding.check in _RUN for finding in found)):
+        elif not (allow_unrun or any(finding.status == "pass" and finding.check == _RUN for finding in found)):
             yield f"{platform}: was never run; {remedy} where docker or podman runs it, or give --allow-unrun"
