@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 from mirror import GPGV, Server
 from small_registry import SmallRegistry
 
+from imagemill.plan import Image
+from imagemill.render import Rendered, Renderer
+
 ROOT = Path(__file__).parents[2]
 
 # how long an example takes says more about the machine than about the code
@@ -57,3 +60,17 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "README.md", root)
     return root
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of images as they are rendered."""
+    names: list[str] = []
+    render = Renderer.render
+
+    def noted(self: Renderer, image: Image) -> Rendered:
+        names.append(image.name)
+        return render(self, image)
+
+    monkeypatch.setattr(Renderer, "render", noted)
+    return names

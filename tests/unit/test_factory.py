@@ -19,9 +19,8 @@ from imagemill.layers import Job, LayerStore, craft
 from imagemill.load import load
 from imagemill.lock import read
 from imagemill.oci import Layout
-from imagemill.plan import Image, plan, select
+from imagemill.plan import plan, select
 from imagemill.progress import Silent
-from imagemill.render import Rendered, Renderer
 
 ROOT = Path(__file__).parents[2]
 IMAGES = plan(load(ROOT))
@@ -77,18 +76,10 @@ def test_nothing_is_made_twice(made: list[str], tmp_path: Path) -> None:
 
 
 def test_a_known_hash_spares_the_rendering_of_what_is_there_and_of_nothing_else(
-    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: list[str], rendered: list[str], tmp_path: Path
 ) -> None:
     hashes = snapshot.current(ROOT, tmp_path / "state").hashes
     make(tmp_path, "@python3.13")
-    rendered: list[str] = []
-    render = Renderer.render
-
-    def noted(self: Renderer, image: Image) -> Rendered:
-        rendered.append(image.name)
-        return render(self, image)
-
-    monkeypatch.setattr(Renderer, "render", noted)
     images = select(IMAGES, ["@python3.13"])
     lock = read(ROOT / "runtimes/lock/debian-trixie.json")
     aged = Effective(lock, ("one: 1 -> 2",))

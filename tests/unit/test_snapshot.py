@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from imagemill import snapshot
-from imagemill.plan import Image
-from imagemill.render import Rendered, Renderer
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,15 +106,7 @@ def test_it_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert snapshot.drift(ROOT / "tests" / "golden", again.golden) == []
 
 
-def test_only_what_changed_is_derived_again(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rendered: list[str] = []
-    render = Renderer.render
-
-    def noted(self: Renderer, image: Image) -> Rendered:
-        rendered.append(image.name)
-        return render(self, image)
-
-    monkeypatch.setattr(Renderer, "render", noted)
+def test_only_what_changed_is_derived_again(checkout: Path, tmp_path: Path, rendered: list[str]) -> None:
     snapshot.current(checkout, tmp_path)
     for name, change in PIECEMEAL.items():
         rendered.clear()
