@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAGIC = b"\x7fELF"
 HEADER = 64
@@ -25,8 +26,7 @@ Read = Callable[[int, int], bytes]
 """`size` bytes from an offset of the file, fewer at its end."""
 
 
-@dataclass(frozen=True)
-class Elf:
+class Elf(Struct, frozen=True):
     """One ELF file. `interpreter` is empty for libraries and static programs; `search` is its RUNPATH or RPATH."""
 
     machine: int
@@ -36,8 +36,7 @@ class Elf:
     search: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Segment:
+class _Segment(Struct, frozen=True):
     kind: int
     offset: int
     address: int

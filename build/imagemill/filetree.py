@@ -6,15 +6,15 @@ Owners, modes and times are numbers here, so nobody needs to be root to make a l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 Kind = Literal["file", "dir", "symlink", "hardlink", "char", "block", "fifo"]
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True, gc=False):
     """`size` bytes at `offset` of a file on disk: how a layer names content that it need not copy."""
 
     file: Path
@@ -28,8 +28,7 @@ class Slice:
             return handle.read(self.size)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """One path. `mtime` is in seconds since 1970, `target` a link's; hard links name a path in the tree."""
 
     kind: Kind

@@ -12,9 +12,11 @@ import mmap
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from imagemill import elf, leaks
 from imagemill.elf import Elf
@@ -42,8 +44,7 @@ _MOST_IMPLIED = 64 << 20  # bytes of the names of directories that a layer has f
 _REMEDY = "nobody's image is like this: get it again from where it came"
 
 
-@dataclass(frozen=True)
-class LayerFacts:
+class LayerFacts(Struct, frozen=True):
     """One layer. `programs`, `leaks` and `versions` are by where the content of a file begins in the tar.
 
     `diff_id` is the digest of the tar, and `size` its length; `versions` is what interpreters say that they are.
@@ -184,6 +185,6 @@ def _entries(rows: Iterable[Any], file: Path) -> Iterable[tuple[str, Entry]]:
 
 
 _MAKER = hashlib.sha256(
-    repr([FORMAT, marshal.version, [(leak.id, leak.pattern.pattern) for leak in leaks.LEAKS]]).encode()
+    repr([FORMAT, marshal.version, [(leak.id, leak.pattern) for leak in leaks.LEAKS]]).encode()
 ).hexdigest()[:12]
 """Part of each file's name: facts found by other rules are not found again."""

@@ -7,19 +7,19 @@ documentation uses as examples are none.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LONGEST = 1 << 20
 """Bytes of a file beyond which it is not searched: what people write secrets into is short."""
 
 
-@dataclass(frozen=True)
-class Leak:
+class Leak(Struct, frozen=True):
     """A kind of secret: what any of them contains (searched for first, because that is fast), and its whole form."""
 
     id: str
     contains: bytes
-    pattern: re.Pattern[bytes]
+    pattern: bytes
     source: str
 
 
@@ -27,24 +27,24 @@ LEAKS = (
     Leak(
         "private-key",
         b"PRIVATE KEY-----",
-        re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\r?\n(?:[A-Za-z-]+: [^\n]*\n|\r?\n)*[A-Za-z0-9+/=]{60}"),
+        rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\r?\n(?:[A-Za-z-]+: [^\n]*\n|\r?\n)*[A-Za-z0-9+/=]{60}",
         "RFC 7468, section 10",
     ),
     Leak(
         "aws-access-key",
         b"AKIA",
-        re.compile(rb"(?<![A-Z0-9])AKIA[A-Z2-7]{16}(?![A-Z0-9])(?<!EXAMPLE)"),
+        rb"(?<![A-Z0-9])AKIA[A-Z2-7]{16}(?![A-Z0-9])(?<!EXAMPLE)",
         "AWS: access key identifiers begin with AKIA",
     ),
-    Leak("github-token", b"ghp_", re.compile(rb"ghp_[A-Za-z0-9]{36}(?![A-Za-z0-9])"), "GitHub: ghp_ and 36 letters"),
-    Leak("npm-token", b"npm_", re.compile(rb"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)"), "npm: npm_ and 36 letters"),
-    Leak("npm-login", b":_authToken=", re.compile(rb"(?m)^//\S+/?:_authToken=[^\s$]{8,}"), ".npmrc with a token"),
-    Leak("pypi-token", b"pypi-AgE", re.compile(rb"pypi-AgE[A-Za-z0-9_-]{50,}"), "PyPI: pypi- and a macaroon"),
-    Leak("slack-token", b"xoxb-", re.compile(rb"xoxb-[0-9]{10,}-[0-9]{10,}-[A-Za-z0-9]{24}"), "Slack: bot tokens"),
+    Leak("github-token", b"ghp_", rb"ghp_[A-Za-z0-9]{36}(?![A-Za-z0-9])", "GitHub: ghp_ and 36 letters"),
+    Leak("npm-token", b"npm_", rb"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)", "npm: npm_ and 36 letters"),
+    Leak("npm-login", b":_authToken=", rb"(?m)^//\S+/?:_authToken=[^\s$]{8,}", ".npmrc with a token"),
+    Leak("pypi-token", b"pypi-AgE", rb"pypi-AgE[A-Za-z0-9_-]{50,}", "PyPI: pypi- and a macaroon"),
+    Leak("slack-token", b"xoxb-", rb"xoxb-[0-9]{10,}-[0-9]{10,}-[A-Za-z0-9]{24}", "Slack: bot tokens"),
     Leak(
         "docker-login",
         b'"auths"',
-        re.compile(rb'"auth"\s*:\s*"[A-Za-z0-9+/]{8,}={0,2}"'),
+        rb'"auth"\s*:\s*"[A-Za-z0-9+/]{8,}={0,2}"',
         "docker login writes them to config.json",
     ),
 )
@@ -52,4 +52,4 @@ LEAKS = (
 
 def search(data: bytes) -> tuple[str, ...]:
     """The kinds of secrets in a file's content, by their ids."""
-    return tuple(leak.id for leak in LEAKS if leak.contains in data and leak.pattern.search(data))
+    return tuple(leak.id for leak in LEAKS if leak.contains in data and re.search(leak.pattern, data))

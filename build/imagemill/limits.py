@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 SPARE = 200_000_000
 """Bytes of memory left to this process itself and to whatever else runs."""
@@ -18,8 +19,7 @@ MOST = 400_000_000
 _V1_UNLIMITED = 1 << 60  # v1 says "no limit" with the largest number of pages
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Cores, and bytes of memory that are free for jobs."""
 
     cores: int

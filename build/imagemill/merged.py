@@ -87,7 +87,7 @@ class MergedTree:
 
     def apply(self, layer: Walked) -> None:
         """Lay one more layer on top: first what it takes away from those below, then what it brings."""
-        for path, _ in layer:
+        for path in [path for path, _ in layer if _WHITEOUT in path]:
             folder, _, name = path.rpartition("/")
             if name == _OPAQUE:
                 key = self._directory(folder, make=False)
@@ -100,13 +100,12 @@ class MergedTree:
         for path, entry in layer:
             folder, _, name = path.rpartition("/")
             if path and not name.startswith(_WHITEOUT):
-                parent = folder if self._is_directory(folder) else self._directory(folder, make=True)
+                parent = folder if folder in self._children else self._directory(folder, make=True)
                 if parent is None:
                     raise LayoutError(f"layer entry {path!r} lies below a file", "the layer is damaged")
-                self._put(parent, name, entry)
+                self._put(parent, path if parent is folder else _join(parent, name), entry)
 
-    def _put(self, parent: str, name: str, entry: Entry) -> None:
-        key = _join(parent, name)
+    def _put(self, parent: str, key: str, entry: Entry) -> None:
         if entry.kind == "hardlink":
             resolved = self.stat(entry.target)
             entry = resolved if resolved is not None and resolved.kind != "dir" else entry
@@ -136,7 +135,7 @@ class MergedTree:
             if not self._is_directory(step):
                 end = self.resolve(step)
                 if end is None and make and step not in self.entries:
-                    self._put(key, part, Entry("dir", 0o755))
+                    self._put(key, step, Entry("dir", 0o755))
                     end = step
                 if end is None or not self._is_directory(end):
                     return None

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 from imagemill.errors import SelectionError
 from imagemill.manifest import Base, Offer, Runtime, Variant
 
@@ -28,8 +30,7 @@ LAYERS: Mapping[VariantName, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Struct, frozen=True):
     """One planned image: a runtime on a base, in one variant, for its platforms."""
 
     name: str  # the full tag, which names the base: build-python3.13-debian

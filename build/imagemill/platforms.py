@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform as _host
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from imagemill.errors import ImagemillError
 
 
-@dataclass(frozen=True, order=True)
-class Platform:
+class Platform(Struct, frozen=True, order=True):
     """One architecture on Linux, by its OCI name (`amd64`), with everybody else's names for it."""
 
     arch: str  # OCI architecture, GOARCH, TARGETARCH and Debian architecture: the same word for all four

@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from imagemill import appraise, contained, recorder
 from imagemill.cache import Cache
@@ -101,7 +102,7 @@ class Images:
         held = subject(self._workshop, one.image, one.platform, since, now, self.real, self.bills)
         seen = view(one.layout, one.manifest, self._layers, self._runner(one, loaded))
         if not appraise.ours(seen.config):  # only ours promises its labels, when it was made, and what is in it
-            held = replace(held, labels={}, epoch=None, packages=None, components=(), foreign=True)
+            held = structs.replace(held, labels={}, epoch=None, packages=None, components=(), foreign=True)
         return seen, held
 
     def _runner(self, one: Opened, loaded: ExitStack) -> Runner | None:

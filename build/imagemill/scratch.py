@@ -6,7 +6,7 @@ It goes with the run; what a killed run left is known by its lock, which nobody 
 from __future__ import annotations
 
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +21,9 @@ def scratch(state: Path) -> Iterator[Path]:
     """A directory below `state` until the block ends, however it ends."""
     for folder in dead(state):
         shutil.rmtree(folder, ignore_errors=True)
-    top = state / "scratch"
-    top.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=top))
+    folder = state / "scratch" / f"{_PREFIX}{uuid.uuid4().hex}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700)
     try:
         with occupied(folder, lambda _: None):
             yield folder

@@ -10,9 +10,10 @@ import json
 import struct
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from imagemill import oci
 from imagemill.conform import Completed, Subject, facts

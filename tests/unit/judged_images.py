@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from conform_images import ROOT, good_config, good_tree, write_layout
+from msgspec.structs import replace
 
 from imagemill import lock
 from imagemill.filetree import Tree

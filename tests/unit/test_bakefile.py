@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from imagemill import bake
 from imagemill.assemble import tarball
@@ -214,6 +215,6 @@ def test_other_dockerfiles_are_refused(change: str, tmp_path: Path) -> None:
 
 def test_two_targets_of_one_name_are_refused(tmp_path: Path) -> None:
     [one] = ready(tmp_path, "python3.13")
-    other = replace(one.rendered, image=replace(one.image, name="python3-13-debian"))
+    other = replace(one.rendered, image=structs.replace(one.image, name="python3-13-debian"))
     with pytest.raises(RenderError, match="bake targets with one name: python3-13-debian"):
         bake.targets([one, replace(one, rendered=other)])

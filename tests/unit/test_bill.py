@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from conform_images import ROOT, good_config, good_tree, subject, write_layout
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from test_conform_command import BROKEN, NAME, built, conform
 from test_sbom import TREE
 
@@ -82,7 +83,7 @@ SPOILT: Mapping[str, tuple[Callable[[Tree], Tree], list[str]]] = {
 @pytest.mark.parametrize("case", SPOILT)
 def test_each_difference_is_a_finding(case: str, file: Path, tmp_path: Path) -> None:
     spoil, expected = SPOILT[case]
-    found = failing(tmp_path / "image", spoil(TREES), replace(subject(), bills=[read(file)]))
+    found = failing(tmp_path / "image", spoil(TREES), structs.replace(subject(), bills=[read(file)]))
     assert [one.found for one in found] == expected
     assert all(str(file) in one.source and one.remedy for one in found)
 
@@ -91,15 +92,15 @@ def test_what_only_the_lock_knows_is_in_the_image_too(file: Path, tmp_path: Path
     bill = read(file)
     more = Bill(bill.name, "", bill.packages | {Package("npm", "@aws/ric", "1")})
     known = [Component("npm", "ric", "1", "@aws"), Component("generic", "imagemill", "0")]
-    about = replace(subject(), bills=[more], components=known)
+    about = structs.replace(subject(), bills=[more], components=known)
     assert failing(tmp_path / "known", TREES, about) == []
-    [found] = failing(tmp_path / "unknown", TREES, replace(about, components=()))
+    [found] = failing(tmp_path / "unknown", TREES, structs.replace(about, components=()))
     assert found.found == "npm @aws/ric 1: in the bill only"
 
 
 def test_a_bill_of_another_image_is_none_of_this_one(file: Path, tmp_path: Path) -> None:
     other = Bill("other.json", "sha256:" + "0" * 64, read(file).packages)
-    [found] = failing(tmp_path / "image", TREES, replace(subject(), bills=[other]))
+    [found] = failing(tmp_path / "image", TREES, structs.replace(subject(), bills=[other]))
     assert "other.json" in found.found and "platform" in found.remedy
     assert fitting([other, read(file)], "sha256:1") == read(file)
     assert fitting([read(file), other], other.digest) == other

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from imagemill.render import Renderer
 def having(about: Subject, budget: Budgets | None) -> Subject:
     """The same image, with other budgets."""
     runtime = structs.replace(about.image.runtime, budgets=budget)
-    return replace(about, image=replace(about.image, runtime=runtime))
+    return structs.replace(about, image=structs.replace(about.image, runtime=runtime))
 
 
 def measured(folder: Path, about: Subject, *, init: float = 9, call: float = 1, memory: int = 40) -> Finding:
@@ -99,7 +98,7 @@ def test_nothing_is_held_where_there_is_no_budget_or_a_processor_is_emulated(tmp
     assert (none.status, none.expected) == ("info", "the manifest has no budgets")
     assert none.found == "init 9000 ms, call 9000 ms, memory 40 MB"
     (tmp_path / "emulated").mkdir()
-    foreign = replace(having(subject(), GIVEN), emulated=True)
+    foreign = structs.replace(having(subject(), GIVEN), emulated=True)
     emulated = measured(tmp_path / "emulated", foreign, **slow)  # type: ignore[arg-type]
     assert (emulated.status, emulated.expected) == ("info", "no budgets where a processor is emulated")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Mutable:
         self.stored = lambda layout: rewrite(layout, change, config)
 
     def edit(self, path: str, **changes: Any) -> None:
-        self.tree[path] = replace(self.tree[path], **changes)
+        self.tree[path] = structs.replace(self.tree[path], **changes)
 
     def rewrite(self, path: str, old: bytes, new: bytes) -> None:
         self.edit(path, content=self.tree[path].read().replace(old, new))
@@ -105,7 +105,7 @@ def failing(found: list[Finding]) -> set[str]:
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
 @pytest.mark.parametrize("name", sorted(IMAGES))
 def test_the_good_image_passes(name: str, platform: str, tmp_path: Path) -> None:
-    about = replace(subject(name, platform), examples=tmp_path / "examples")
+    about = structs.replace(subject(name, platform), examples=tmp_path / "examples")
     (tmp_path / "examples" / about.image.runtime.example.directory).mkdir(parents=True)  # some are compiled first
     image = make(about)
     layout = write_layout(tmp_path, image.config, [image.tree])
@@ -120,7 +120,7 @@ def test_the_good_image_passes(name: str, platform: str, tmp_path: Path) -> None
 
 
 def test_an_example_that_is_not_compiled_is_skipped(tmp_path: Path) -> None:
-    about = replace(subject("go1.x-debian"), examples=tmp_path)
+    about = structs.replace(subject("go1.x-debian"), examples=tmp_path)
     [found] = [one for one in findings(tmp_path, make(about), about) if one.check == "running.example"]
     assert (found.status, found.found) == ("skip", "examples/go/out is not there")
     assert "examples/go/README.md" in found.remedy
@@ -531,7 +531,7 @@ def test_what_a_check_that_was_not_held_would_find_is_not_gone(tmp_path: Path) -
 
 
 def test_of_a_foreign_image_only_is_asked_what_holds_for_every_image(tmp_path: Path) -> None:
-    about = replace(subject(), foreign=True, labels={}, packages=None, epoch=None, now=EPOCH)
+    about = structs.replace(subject(), foreign=True, labels={}, packages=None, epoch=None, now=EPOCH)
     image = make(subject())
     image.setting("Labels", None)
     image.tree.pop("var/telemetry")
@@ -572,7 +572,7 @@ def test_a_manifest_that_contradicts_the_facts_is_found(tmp_path: Path) -> None:
     run = structs.replace(
         about.image.base.run, env={**about.image.base.run.env, "LANG": "C.UTF-8", "PATH": "/opt/bin:/bin"}
     )
-    about = replace(about, image=replace(about.image, base=structs.replace(about.image.base, run=run)))
+    about = structs.replace(about, image=structs.replace(about.image, base=structs.replace(about.image.base, run=run)))
     image = make(about)
     image.add("usr/lib/locale/C.utf8/LC_CTYPE", content=b"ctype")
     found = [f for f in findings(tmp_path, image, about) if f.status == "fail" and f.check.startswith("environment.")]

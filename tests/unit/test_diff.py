@@ -8,7 +8,6 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from conform_images import ROOT, pack, write_layout
+from msgspec.structs import replace
 
 from imagemill import export
 from imagemill.cli import main

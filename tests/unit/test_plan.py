@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +73,7 @@ def test_a_word_that_selects_nothing_is_an_error() -> None:
 def test_deprecated_runtimes_are_not_in_the_default_set() -> None:
     image = select(IMAGES, ["python3.13"])[0]
     date = datetime.date(2029, 6, 30)
-    old = replace(image, runtime=structs.replace(image.runtime, deprecated=date))
+    old = structs.replace(image, runtime=structs.replace(image.runtime, deprecated=date))
     assert current([old], date - datetime.timedelta(1)) == [old]
     assert current([old], date) == []
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conform_images import FakeRunner, answer, good_config, good_record, good_tree, subject, write_layout
+from msgspec import structs
 
 from imagemill import recorder
 from imagemill.cli import main
@@ -139,7 +140,7 @@ def test_differences_from_a_record(case: str) -> None:
 
 def test_an_image_is_held_against_a_record(tmp_path: Path) -> None:
     def status(real: Record) -> list[str]:
-        about = replace(subject(), against=Real("facts.json", real))
+        about = structs.replace(subject(), against=Real("facts.json", real))
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
         layout = write_layout(

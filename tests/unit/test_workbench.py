@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conform_images import FakeRunner, good_config, good_tree, subject, write_layout
+from msgspec.structs import replace
 
 from imagemill.conform import Layers, LayoutView, Subject, open_layout, workbench
 from imagemill.filetree import Entry

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagemill.assemble.pyc import NativePython
 from imagemill.errors import AssembleError

@@ -6,7 +6,8 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagemill.assemble.deb import Package
 from imagemill.errors import AssembleError

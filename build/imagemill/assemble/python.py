@@ -7,7 +7,8 @@ want <prefix>/local/lib/pythonX.Y/dist-packages; the real runtime has <prefix>/l
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagemill.assemble.debian_python import PATCHES, Patch
 from imagemill.assemble.frozen import unfreeze

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagemill.errors import AssembleError
 from imagemill.filetree import Entry, Tree

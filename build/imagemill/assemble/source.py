@@ -15,8 +15,10 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from imagemill.assemble import deb, native, recipes
 from imagemill.errors import AssembleError

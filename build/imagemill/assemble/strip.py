@@ -11,8 +11,10 @@ import fnmatch
 import re
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from imagemill.elf import HEADER, MAGIC
 from imagemill.errors import AssembleError
@@ -33,8 +35,7 @@ Read = Callable[[int, int], bytes]
 """`size` bytes from an offset of the file, fewer at its end."""
 
 
-@dataclass(frozen=True)
-class _Section:
+class _Section(Struct, frozen=True):
     """One row of the section table, its fields in the table's order."""
 
     name: int

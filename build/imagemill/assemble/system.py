@@ -8,7 +8,8 @@ built in), systemd units, and debconf's answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagemill.assemble import alternatives, certificates
 from imagemill.errors import AssembleError

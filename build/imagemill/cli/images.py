@@ -129,7 +129,7 @@ def conform(
             time=now if epoch is None else epoch,
             now=now,
             verdicts=None if no_cache or real or bills else _verdicts(top, now),
-            jobs=limits.read().jobs(jobs or 0),
+            jobs=jobs or limits.read().jobs(),
             real=real,
             bills=bills,
         )

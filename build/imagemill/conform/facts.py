@@ -19,6 +19,7 @@ from imagemill.kept import kept
 from imagemill.plan import VARIANTS, Image, VariantName
 
 _T = TypeVar("_T")
+_WILD = re.compile(r"[*?[]")
 
 
 class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,13 +96,14 @@ def matcher(facts: Iterable[GlobsFact]) -> Callable[[str], object]:
 
 @functools.cache
 def _compiled(globs: tuple[str, ...]) -> Callable[[str], object]:
-    """Most globs are a folder and all that is in it: for these no pattern is needed, and all paths are asked about."""
-    folders = tuple(glob[:-1] for glob in globs if glob.endswith("/*") and not re.search(r"[*?[]", glob[:-1]))
-    others = [fnmatch.translate(glob) for glob in globs if glob[:-1] not in folders]
-    if not others:
-        return lambda path: path.startswith(folders)
-    match = re.compile("|".join(others)).match
-    return lambda path: path.startswith(folders) or match(path)
+    """All paths are asked about, and most globs are a folder and all that is in it: patterns are for the few paths
+    that begin as one of the other globs does.
+    """
+    folders = tuple(glob[:-1] for glob in globs if glob.endswith("/*") and not _WILD.search(glob[:-1]))
+    others = [glob for glob in globs if glob[:-1] not in folders]
+    heads = tuple(_WILD.split(glob)[0] for glob in others)
+    pattern = "|".join(map(fnmatch.translate, others))
+    return lambda path: path.startswith(folders) or (path.startswith(heads) and re.match(pattern, path))
 
 
 class PatternFact(Fact, frozen=True, kw_only=True):

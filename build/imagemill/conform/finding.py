@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from imagemill.plan import Image
@@ -39,8 +38,7 @@ class Finding(Struct, frozen=True, order=True):
     remedy: str = ""
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What an image is held against: its plan, on one platform.
 
     `labels` are those that it must have, whatever others there are; `epoch` is the time (seconds since 1970)

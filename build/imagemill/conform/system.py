@@ -68,10 +68,14 @@ def certificates(view: View, subject: Subject) -> Iterator[Finding]:
     """There is a bundle of certificate authorities that all can read, and enough of them have not expired."""
     problems: list[Problem] = []
     counts: dict[str, int] = {}
+    valid: dict[str | None, int] = {}
     now = datetime.datetime.fromtimestamp(subject.now or subject.epoch or 0, datetime.UTC)
     for fact in facts.about(subject.image, facts.filesystem().certificates):
         for path in fact.paths:
-            counts[path] = _valid(view, path, f"{now:%Y%m%d%H%M%S}")
+            key = view.resolve(path)
+            if key not in valid:  # most of the paths are links to one bundle
+                valid[key] = _valid(view, key, f"{now:%Y%m%d%H%M%S}")
+            counts[path] = valid[key]
         if max(counts.values()) < fact.at_least:
             problems.append(
                 Problem(
@@ -216,9 +220,8 @@ def ids(view: View, path: str) -> set[int]:
     return {int(row[2]) for row in rows if len(row) > 2 and row[2].isdecimal()}
 
 
-def _valid(view: View, path: str, now: str) -> int:
+def _valid(view: View, key: str | None, now: str) -> int:
     """Certificates in a bundle whose time is not over (`now` as 20261121143000); none in one that is not for all."""
-    key = view.resolve(path)
     entry = view.stat(key) if key else None
     if entry is None or entry.mode & 0o444 != 0o444:
         return 0

@@ -10,10 +10,11 @@ import mmap
 import posixpath
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec.structs import replace
 
 from imagemill import oci
 from imagemill.assemble import compression, tarball

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from imagemill.engine.embedded.globs import is_glob, matches
 from imagemill.engine.embedded.ground import Ground

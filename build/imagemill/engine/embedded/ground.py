@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from imagemill.engine.difference import difference
 from imagemill.filetree import Entry, Tree
@@ -25,7 +26,7 @@ class Ground(MergedTree):
         """The ground that holds `tree`, in which a name that begins like a whiteout is a name like any other."""
         ground = cls(epoch)
         for key in sorted(tree, key=lambda path: (tree[path].kind == "hardlink", path.split("/"))):
-            ground._put(posixpath.dirname(key), posixpath.basename(key), tree[key])
+            ground._put(posixpath.dirname(key), key, tree[key])
         return ground
 
     def branch(self) -> Ground:
@@ -92,7 +93,7 @@ class Ground(MergedTree):
         if entry.kind == "symlink" and entry.mode != 0o777:
             entry = replace(entry, mode=0o777)  # Linux gives links no other mode
         self._touch(posixpath.dirname(key))
-        self._put(posixpath.dirname(key), posixpath.basename(key), entry)
+        self._put(posixpath.dirname(key), key, entry)
 
     def set(self, key: str, entry: Entry) -> None:
         """Change owner, mode or time of the directory `key`."""
