@@ -21,7 +21,7 @@ from pathlib import Path
 
 import measure
 import yaml
-from measure import MILL, PYTHON, ROOT, at_most, in_turn, left_out, median, ratio, say, started, timed
+from measure import MILL, PYTHON, ROOT, at_most, busy, in_turn, left_out, median, ratio, say, started, timed
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "unit")]
 import test_hostile  # noqa: E402
@@ -72,13 +72,6 @@ def seconds(argv: list[str], environ: Mapping[str, str] | None = None) -> float:
             raise measure.CommandFailed(f"{argv[:6]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
 
     return timed(call)
-
-
-def busy(argv: list[str]) -> float:
-    """Seconds of the processor: of what computes in one thread, its wall time on a machine with nothing else to do."""
-    begun = sum(os.times()[2:4])
-    seconds(argv)
-    return sum(os.times()[2:4]) - begun
 
 
 @contextmanager
@@ -141,7 +134,7 @@ def static(given: argparse.Namespace, image: Image) -> None:
     """The whole command for one image, whose layers are known."""
     seconds(ours(given.dist, image, "--no-run"))
     calls = {
-        "python": lambda: busy([*PYTHON]),
+        "python": lambda: busy(PYTHON),
         "judged": lambda: busy(ours(given.dist, image, "--no-run", "--no-cache")),
         "kept": lambda: busy(ours(given.dist, image, "--no-run")),
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from imagemill.conform import (
     OURS,
     STATIC,
     TELLING,
+    Completed,
     Finding,
     Layers,
     Subject,
@@ -603,6 +605,30 @@ def test_an_engine_that_fails_is_a_failure_of_the_image_not_of_the_run(tmp_path:
     failed = [f for f in found if f.status == "fail"]
     assert {f.check for f in failed} == {"running.commands", "running.example", "inside.answers", "inside.hardened"}
     assert all("180 s" in f.found for f in failed)
+
+
+def test_what_reads_an_image_goes_on_while_its_containers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = subject()
+    image = make(about)
+    looked = Event()
+
+    def slow(argv: Any, **options: Any) -> Completed:
+        assert looked.wait(5), "nobody looks at files while containers run"
+        return image.runner(argv, **options)
+
+    with Layers(tmp_path / "scratch") as layers:
+        layout = write_layout(tmp_path, image.config, [image.tree])
+        view = open_layout(layout, about.platform, layers, slow)
+        walk = view.walk
+
+        def look() -> Iterator[tuple[str, Entry]]:
+            looked.set()
+            return walk()
+
+        monkeypatch.setattr(view, "walk", look)
+        found = conform(view, about)
+    assert {finding.check for finding in found if finding.status == "skip"} <= {"running.example", "budgets.measured"}
+    assert not [finding for finding in found if finding.status == "fail"]
 
 
 def test_of_very_many_problems_some_are_told_and_the_rest_counted(tmp_path: Path) -> None:

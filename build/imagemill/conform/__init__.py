@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from imagemill.conform import (
@@ -142,10 +143,12 @@ def conform(view: View, subject: Subject, checks: Sequence[Check] | None = None)
     """
     if checks is None:
         checks = [*CHECKS, *further(subject.against, subject.bills)]
-    if view.can_run and set(DYNAMIC) <= set(checks):
-        _run_ahead(view, subject)
+    ahead = _run_ahead(view, subject) if view.can_run and set(DYNAMIC) <= set(checks) else []
     found: list[Finding] = []
     for check in checks:
+        if check not in STATIC:
+            for thread in ahead:
+                thread.join()
         if subject.foreign and check in OURS:
             reason = "the image was not made from these manifests"
             found.append(skipped(subject, name_of(check), reason, source=check.__doc__ or ""))
@@ -154,21 +157,20 @@ def conform(view: View, subject: Subject, checks: Sequence[Check] | None = None)
     return accepted.apply(found, subject)
 
 
-def _run_ahead(view: View, subject: Subject) -> None:
-    """Have the containers that checks ask about side by side, since each takes a while to start.
+def _run_ahead(view: View, subject: Subject) -> list[Thread]:
+    """Start the containers that checks ask about, side by side, since each takes a while; checks that read go on.
 
-    The view keeps what they said, and none is run a second time.
+    Once a thread has ended, the view has what its container said, and none is run a second time.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     asks: tuple[Callable[[], object], ...] = (
         lambda: session.held(view, subject),
         lambda: session.held(view, subject, hardened=True),
         lambda: running.called(view, subject, "", ""),
     )
-    with ThreadPoolExecutor(len(asks)) as pool:
-        for done in [pool.submit(ask) for ask in asks]:
-            done.result()
+    threads = [Thread(target=ask) for ask in asks]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def further(real: Real | None, bills: Sequence[Bill]) -> Iterator[Check]:

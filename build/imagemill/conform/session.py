@@ -34,10 +34,10 @@ _SERVER = """
 {start} >/dev/null 2>&1 & server=$!
 tries=0
 until curl -fsS -d '{{}}' http://127.0.0.1:{port}/{call} 2>/dev/null; do
-  tries=$((tries + 1)); [ $tries -lt 300 ] || exit 1; kill -0 $server || exit 2; sleep 0.1
+  tries=$((tries + 1)); [ $tries -lt 1500 ] || exit 1; kill -0 $server || exit 2; sleep 0.02
 done
 kill -TERM $server
-timeout 20 tail --pid=$server -f /dev/null || exit 3
+timeout 20 tail --sleep-interval=0.02 --pid=$server -f /dev/null || exit 3
 wait $server; echo; echo "ended with $?"
 """
 
