@@ -98,7 +98,7 @@ def examine(
                 if engine:
                     from imagemill import contained
 
-                    container = contained.built(workshop.dist, engine, artifact, platform, workshop.progress)
+                    container = contained.built(workshop.dist, engine, artifact, platform)
                 held = subject(workshop, image, platform, _created(layout), now, real, bills)
                 cases[number] = _Case(layout, held, container)
             found.append(known or [])

@@ -112,7 +112,7 @@ class Images:
             return None
         if one.built:
             dist = self._workshop.dist
-            return contained.built(dist, engine, dist.read()[one.image.name], one.platform, self._workshop.progress)
+            return contained.built(dist, engine, dist.read()[one.image.name], one.platform)
         return loaded.enter_context(appraise.loaded(engine, one.layout, one.manifest, one.platform, self._scratch))
 
     def _one(self, ref: str) -> Image | None:
