@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +104,8 @@ class Dist:
 
     def sweep(self) -> None:
         """Remove what killed runs left unfinished. Only for who has dist to itself."""
+        import shutil  # takes a while
+
         for folder in self.path.glob(".*"):
             if folder.is_dir():
                 shutil.rmtree(folder)

@@ -25,17 +25,17 @@ from imagemill.filetree import Entry, Slice
 from imagemill.tarwalk import walk
 
 FORMAT = 7
-# strings in the program: PY_VERSION, the address in process.release.sourceUrl, JDK_VERSION of Java 8
+# patterns of strings in the program: PY_VERSION, the address in process.release.sourceUrl, JDK_VERSION of Java 8
 _VERSIONS = {
-    "node": re.compile(rb"release/v(\d{1,3}\.\d{1,3}\.\d{1,3})/node-v"),
-    "libjava": re.compile(rb"\b1\.(8\.0)_\d"),
-    "python": re.compile(rb"\0([23]\.\d{1,3}\.\d{1,3})\0"),
+    "node": rb"release/v(\d{1,3}\.\d{1,3}\.\d{1,3})/node-v",
+    "libjava": rb"\b1\.(8\.0)_\d",
+    "python": rb"\0([23]\.\d{1,3}\.\d{1,3})\0",
 }
-_INTERPRETER = re.compile(r"(?:^|/)(?:bin/(node|python)[0-9.]*|lib/\w+/(libjava)\.so)$")
+_INTERPRETER = r"(?:^|/)(?:bin/(node|python)[0-9.]*|lib/\w+/(libjava)\.so)$"
 MOST_ENTRIES = 1_000_000
 """Entries of one layer beyond which it is refused: 20 times the largest build image."""
 
-_SYSTEM = re.compile(r"etc/|usr/lib/os-release$|usr/share/zoneinfo/[^r]|var/lib/dpkg/status$")
+_SYSTEM = r"etc/|usr/lib/os-release$|usr/share/zoneinfo/[^r]|var/lib/dpkg/status$"
 _LONGEST_CONTENT = 8 << 20  # bytes; the package database of the largest build image has 1.5 MB
 _MOST_CONTENT = 32 << 20  # bytes of all of it
 
@@ -73,8 +73,8 @@ def examine(data: mmap.mmap | bytes, file: Path, diff_id: str) -> LayerFacts:
         program = elf.parse(head, _reader(data, begin, end)) if head[:4] == elf.MAGIC else None
         if program is not None:
             programs[begin] = program
-            name = _INTERPRETER.search(path)
-            said = _VERSIONS[name[1] or name[2]].search(data, begin, end) if name else None
+            name = re.search(_INTERPRETER, path)
+            said = re.compile(_VERSIONS[name[1] or name[2]]).search(data, begin, end) if name else None
             if said is not None:
                 versions[begin] = said[1].decode()
         elif 0 < content.size <= leaks.LONGEST:
@@ -132,7 +132,7 @@ class Kept:
             raw = self._path(digest).read_bytes()
         except OSError:
             return None
-        body = raw[32:]
+        body = memoryview(raw)[32:]
         if hashlib.sha256(body).digest() != raw[:32]:
             return None  # half a write of a machine that lost power: it is made anew
         diff_id, size, rows, programs, *found = marshal.loads(body)  # noqa: S302 - our own, its hash seen
@@ -167,7 +167,7 @@ def _kept(path: str, entry: Entry, facts: LayerFacts) -> bool:
         entry.kind == "file"
         and isinstance(content, Slice)
         and content.size <= _LONGEST_CONTENT
-        and _SYSTEM.match(path) is not None
+        and re.match(_SYSTEM, path) is not None
         and not any(content.offset in known for known in (facts.programs, facts.leaks, facts.versions))
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,6 +149,8 @@ class Layout:
         try:
             os.link(source, path)
         except OSError:
+            import shutil  # takes a while, and who only reads goes without
+
             shutil.copyfile(source, path)
 
     def finish(self, descriptors: Iterable[Descriptor]) -> None:
@@ -247,11 +248,15 @@ def _listing(descriptors: Iterable[Descriptor]) -> bytes:
 
 def _staging(path: Path) -> Path:
     staging = path.with_name(f".{path.name}.{os.getpid()}")
+    import shutil
+
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     return staging
 
 
 def _replace(staging: Path, path: Path) -> None:
+    import shutil
+
     shutil.rmtree(path, ignore_errors=True)
     staging.rename(path)

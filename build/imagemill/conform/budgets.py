@@ -19,7 +19,7 @@ long. What is beyond is tried again, and the best of the tries counts."""
 
 _TRIES = 3
 
-_REPORT = re.compile(
+_REPORT = (
     r"REPORT RequestId: \S*(?:\s+Init Duration: (?P<init>[\d.]+) ms)?.*?\tDuration: (?P<call>[\d.]+) ms"
     r".*?Max Memory Used: (?P<memory>\d+) MB"
 )
@@ -92,7 +92,7 @@ def measured(view: View, subject: Subject) -> Iterator[Finding]:
 
 def _took(done: Completed) -> dict[str, float] | None:
     """What the REPORT line of a call says; None where there is none. A start that took too long is not in it."""
-    found = _REPORT.search(running.plain(done.stderr))
+    found = re.search(_REPORT, running.plain(done.stderr))
     return {what: float(found[what]) for what in NOISE if found[what]} if found else None
 
 

@@ -96,14 +96,16 @@ def matcher(facts: Iterable[GlobsFact]) -> Callable[[str], object]:
 
 @functools.cache
 def _compiled(globs: tuple[str, ...]) -> Callable[[str], object]:
-    """All paths are asked about, and most globs are a folder and all that is in it: patterns are for the few paths
-    that begin as one of the other globs does.
+    """All paths are asked about, and few begin as a glob does; most globs are a folder and all that is in it, so that
+    patterns are for fewer still.
     """
     folders = tuple(glob[:-1] for glob in globs if glob.endswith("/*") and not _WILD.search(glob[:-1]))
     others = [glob for glob in globs if glob[:-1] not in folders]
-    heads = tuple(_WILD.split(glob)[0] for glob in others)
+    heads = (*folders, *(_WILD.split(glob)[0] for glob in others))
     pattern = "|".join(map(fnmatch.translate, others))
-    return lambda path: path.startswith(folders) or (path.startswith(heads) and re.match(pattern, path))
+    if not others:
+        return lambda path: path.startswith(folders)
+    return lambda path: path.startswith(heads) and (path.startswith(folders) or re.match(pattern, path))
 
 
 class PatternFact(Fact, frozen=True, kw_only=True):

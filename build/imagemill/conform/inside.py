@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SHELL = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 """Variables that a shell adds."""
 
-_RECORD = re.compile(r'\{"record":1,"sections":"[\w+/=]*"\}')
-_TOLD = re.compile(r"Init Duration: ([\d.]+ ms)|\tDuration: ([\d.]+ ms)|Max Memory Used: (\d+ MB)")
+_RECORD = r'\{"record":1,"sections":"[\w+/=]*"\}'
+_TOLD = r"Init Duration: ([\d.]+ ms)|\tDuration: ([\d.]+ ms)|Max Memory Used: (\d+ MB)"
 _RECORDER = "a function that records what it sees (imagemill record)"
 _READ = "run the image by hand with the function of `imagemill record zip provided`"
 _NONE = "(not set)"
@@ -41,7 +41,7 @@ def answers(view: View, subject: Subject) -> Iterator[Finding]:
     problems = [
         Problem(f"{contract}: the function's answer", _ended(said[contract]), source, _READ)
         for contract in called
-        if said[contract].code != "0" or not _RECORD.search(said[contract].text)
+        if said[contract].code != "0" or not re.search(_RECORD, said[contract].text)
     ]
     yield from verdict(
         subject, name, problems, expected=_RECORDER, found=f"answers: {', '.join(called)}", source=source
@@ -160,7 +160,7 @@ def measures(view: View, subject: Subject) -> Iterator[Finding]:
         yield record
         return
     output = session.held(view, subject).get(session.SINGLE)
-    told = [next(filter(None, found)) for found in _TOLD.findall(output.text)] if output else []
+    told = [next(filter(None, found)) for found in re.findall(_TOLD, output.text)] if output else []
     words = [f"{what} {value}" for what, value in zip(("init", "call", "memory"), told, strict=False)]
     words += [f"{what} {value.replace(' ', '/')}" for what, value in record.limits.items()]
     expected = ", ".join(f"{fact.name} {fact.value}" for fact in facts.invoke().limits)
@@ -198,7 +198,7 @@ def _record(view: View, subject: Subject, *, hardened: bool = False) -> Record |
 
     said: Mapping[str, session.Output] = session.held(view, subject, hardened=hardened)
     for contract in (session.SINGLE, session.EMULATOR):
-        found = _RECORD.search(said[contract].text) if contract in said else None
+        found = re.search(_RECORD, said[contract].text) if contract in said else None
         if found:
             try:
                 return recorder.parse(found[0], subject.called)

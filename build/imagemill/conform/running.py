@@ -12,7 +12,7 @@ from imagemill.conform.finding import Finding, Problem, Subject, inapplicable, s
 from imagemill.conform.view import Completed, View
 from imagemill.errors import EngineError
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOUR = r"\x1b\[[0-9;]*m"
 
 
 def commands(view: View, subject: Subject) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def called(view: View, subject: Subject, name: str, source: str, *, attempt: int
 
 def plain(output: bytes) -> str:
     """What a container printed, without colours."""
-    return _COLOUR.sub("", output.decode("utf-8", "replace"))
+    return re.sub(_COLOUR, "", output.decode("utf-8", "replace"))
 
 
 def _wrong_with(done: Completed, subject: Subject, source: str) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import datetime
 import re
 from collections.abc import Iterator
@@ -231,7 +231,7 @@ def _valid(view: View, key: str | None, now: str) -> int:
 def _end(pem: bytes) -> str:
     """When a certificate expires; empty for what is none."""
     try:
-        match = _VALIDITY.search(base64.b64decode(pem))
+        match = _VALIDITY.search(binascii.a2b_base64(pem))
     except ValueError:
         match = None
     if match is None:

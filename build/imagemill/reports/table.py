@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from string import ascii_letters
 
 from click import style
 
@@ -46,7 +45,9 @@ def to_lines(report: Report) -> Iterator[str]:
 
 def _behaviours(report: Report) -> Iterator[str]:
     """What came of each case, a line for each runtime; then what failed, and why some cases do not apply."""
-    from imagemill.reports.behaviours import MARKS, matrix  # rarely there, and takes a while
+    from string import ascii_letters  # these are rarely wanted, and take a while
+
+    from imagemill.reports.behaviours import MARKS, matrix
 
     found = matrix(report.behaviours)
     letters = dict(zip(ascii_letters, found.cases, strict=False))  # so that it fits 80 columns
