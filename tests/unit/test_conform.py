@@ -631,6 +631,19 @@ def test_what_reads_an_image_goes_on_while_its_containers_run(tmp_path: Path, mo
     assert not [finding for finding in found if finding.status == "fail"]
 
 
+def test_an_error_of_what_runs_containers_ahead_is_the_error_of_the_run(tmp_path: Path) -> None:
+    """Raised once where it belongs, with no traceback of a thread beside it, which would fail this test."""
+    about = subject()
+
+    def broken(argv: Any, **options: Any) -> Completed:
+        raise LayoutError("the layout is gone", "build it again")
+
+    with Layers(tmp_path / "scratch") as layers, pytest.raises(LayoutError, match="is gone"):
+        image = make(about)
+        layout = write_layout(tmp_path, image.config, [image.tree])
+        conform(open_layout(layout, about.platform, layers, broken), about)
+
+
 def test_of_very_many_problems_some_are_told_and_the_rest_counted(tmp_path: Path) -> None:
     about = subject()
     image = make(about)

@@ -7,6 +7,7 @@ but the view, so the same checks judge an OCI layout on disk and whatever else a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -143,34 +144,50 @@ def conform(view: View, subject: Subject, checks: Sequence[Check] | None = None)
     """
     if checks is None:
         checks = [*CHECKS, *further(subject.against, subject.bills)]
-    ahead = _run_ahead(view, subject) if view.can_run and set(DYNAMIC) <= set(checks) else []
     found: list[Finding] = []
-    for check in checks:
-        if check not in STATIC:
-            for thread in ahead:
-                thread.join()
-        if subject.foreign and check in OURS:
-            reason = "the image was not made from these manifests"
-            found.append(skipped(subject, name_of(check), reason, source=check.__doc__ or ""))
-        else:
-            found += check(view, subject)
+    with (
+        _run_ahead(view, subject) if view.can_run and set(DYNAMIC) <= set(checks) else nullcontext(lambda: None) as wait
+    ):
+        for check in checks:
+            if check not in STATIC:
+                wait()
+            if subject.foreign and check in OURS:
+                reason = "the image was not made from these manifests"
+                found.append(skipped(subject, name_of(check), reason, source=check.__doc__ or ""))
+            else:
+                found += check(view, subject)
     return accepted.apply(found, subject)
 
 
-def _run_ahead(view: View, subject: Subject) -> list[Thread]:
+@contextmanager
+def _run_ahead(view: View, subject: Subject) -> Iterator[Callable[[], object]]:
     """Start the containers that checks ask about, side by side, since each takes a while; checks that read go on.
 
-    Once a thread has ended, the view has what its container said, and none is run a second time.
+    After the call that the block is given the view has what they said, and none is run a second time. Where one could
+    not be run, the check that asks about it tries again, and tells why. None outlives the block.
     """
     asks: tuple[Callable[[], object], ...] = (
         lambda: session.held(view, subject),
         lambda: session.held(view, subject, hardened=True),
         lambda: running.called(view, subject, "", ""),
     )
-    threads = [Thread(target=ask) for ask in asks]
+
+    def tried(ask: Callable[[], object]) -> None:
+        with suppress(Exception):
+            ask()
+
+    threads = [Thread(target=tried, args=[ask]) for ask in asks]
+
+    def wait() -> None:
+        for thread in threads:
+            thread.join()
+
     for thread in threads:
         thread.start()
-    return threads
+    try:
+        yield wait
+    finally:
+        wait()
 
 
 def further(real: Real | None, bills: Sequence[Bill]) -> Iterator[Check]:
