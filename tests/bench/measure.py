@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 STATE = Path(os.environ.get("IMAGEMILL_STATE") or ROOT / ".imagemill").absolute()
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as for anybody who uses it, modules are compiled once
 MILL = (sys.executable, "-m", "imagemill")
 PYTHON = (sys.executable, "-c", "pass")
 

@@ -52,7 +52,6 @@ def made(root: Path, images: int) -> Checkout:
     """Such a checkout at `root` with about this many images: three for each runtime."""
     _copy(root, images)
     environ = {**os.environ, "PYTHONPATH": str(root / "build"), "IMAGEMILL_STATE": str(root / "state")}
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as for anybody who uses it, modules are compiled once
     checkout = Checkout(root, environ)
     run(checkout.command("render"), environ, root)
     _build(root)
