@@ -52,7 +52,7 @@ def test_the_static_checks_of_an_image_import_no_more_than_they_need(tmp_path: P
     command = ("conform", "--no-run", "--no-cache", "--dist", str(dist.path), "--platform", "linux/amd64", NAME)
     first, again = (imported(tmp_path / "state", *command) for _ in range(2))
     assert "yaml" in first and "imagemill.load" in first, "the first time"
-    assert again & HEAVY == {"msgspec", "shutil"}
+    assert again & HEAVY == {"msgspec"}
     needless = {
         "catalog",
         "workshop",
@@ -87,3 +87,9 @@ def test_who_makes_layers_needs_no_network() -> None:
     script = "import sys, imagemill.layers, imagemill.workshop; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"urllib3", "requests", "docker", "rich"} & set(done.stdout.split())
+
+
+def test_who_runs_images_does_not_import_what_makes_them() -> None:
+    script = "import sys, imagemill.contained; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {name for name in done.stdout.split() if name.startswith(("imagemill.assemble", "imagemill.layers"))}

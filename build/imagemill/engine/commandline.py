@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, Unpack, cast
 
-from imagemill.engine import archive, emulation
+from imagemill.engine import emulation
 from imagemill.engine.runner import Completed, ContainerTimeout, Options
 from imagemill.errors import EngineError
 from imagemill.platforms import Platform, native
@@ -59,6 +59,8 @@ class CommandLine(ABC):
     def load(self, images: Mapping[Path, Sequence[str]]) -> None:
         if not images:
             return
+        from imagemill.engine import archive  # it makes layers too: importing it takes as long as a check
+
         with subprocess.Popen(
             [self.path, "load"],
             env=self.environ,

@@ -10,7 +10,6 @@ import platform as _host
 import resource
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,6 +149,8 @@ class Podman(CommandLine):
         Up to podman 4 the path becomes a name of the image. So it is one that nobody else has, is of letters that may
         be in one whatever those of `layout` are, and goes afterwards.
         """
+        import tempfile  # takes a while, and who runs what is there goes without
+
         passing = f"imagemill-{uuid.uuid4().hex}"
         by_path = f"localhost/{passing}:latest"
         with tempfile.TemporaryDirectory() as folder:
