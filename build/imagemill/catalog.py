@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from imagemill import keys, manifest
 from imagemill.kept import hash_of, kept, latest
@@ -15,16 +16,14 @@ _NAME = "manifests"
 _MODULES = (*(Path(str(module.__file__)) for module in (manifest, keys)), Path(__file__))
 
 
-@dataclass(frozen=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """Everything in `runtimes/`, by name, in a fixed order."""
 
     bases: Mapping[str, Base]
     runtimes: Mapping[str, Runtime]
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """A catalog, and the SHA-256 of each file that it came from by its path below the checkout; modules are one."""
 
     catalog: Catalog

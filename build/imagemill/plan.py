@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -86,8 +85,7 @@ class Image(Struct, frozen=True):
         return tuple(sorted(tools))
 
 
-@dataclass(frozen=True)
-class Unavailable:
+class Unavailable(Struct, frozen=True):
     """A runtime that a base cannot offer, and why."""
 
     runtime: str

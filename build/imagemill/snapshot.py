@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,8 @@ def derive(source: Source, before: Snapshot | None = None) -> Snapshot:
 
 
 def _derived(source: Source, before: Snapshot | None) -> Snapshot:
+    from msgspec.structs import asdict
+
     from imagemill import catalog, show
     from imagemill.plan import plan, unavailable
     from imagemill.render import Renderer, golden
