@@ -56,7 +56,9 @@ class MergedTree:
 
         None when it leads nowhere, or round in a loop.
         """
-        return self._follow("", path)[0]
+        key = path.strip("/")
+        entry = self.entries.get(key)  # keys have no links in them
+        return key if entry is not None and entry.kind != "symlink" else self._follow("", path)[0]
 
     def link_end(self, path: str) -> tuple[str | None, bool]:
         """Where the link at key `path` leads (None: nowhere), and whether it climbs above the root."""
