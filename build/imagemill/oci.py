@@ -248,15 +248,17 @@ def _listing(descriptors: Iterable[Descriptor]) -> bytes:
 
 def _staging(path: Path) -> Path:
     staging = path.with_name(f".{path.name}.{os.getpid()}")
-    import shutil
-
-    shutil.rmtree(staging, ignore_errors=True)
+    _remove(staging)
     staging.mkdir(parents=True)
     return staging
 
 
 def _replace(staging: Path, path: Path) -> None:
+    _remove(path)
+    staging.rename(path)
+
+
+def _remove(folder: Path) -> None:
     import shutil
 
-    shutil.rmtree(path, ignore_errors=True)
-    staging.rename(path)
+    shutil.rmtree(folder, ignore_errors=True)
