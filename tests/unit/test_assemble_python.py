@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from assemble_inputs import deb, file
 
-from imagemill.assemble import python
+from imagemill.assemble import pyc, python
 from imagemill.assemble.debian_python import PATCHES
 from imagemill.assemble.pyc import NativePython
 from imagemill.assemble.pyc import interpreter as chosen
@@ -240,6 +240,32 @@ def test_what_was_compiled_is_kept(tmp_path: Path) -> None:
     assert not [
         path for path in (tmp_path / "cache").iterdir() if path.name not in ("lock", "pyc") and "root" not in path.name
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("_COMPILE", pyc._COMPILE.replace("UNCHECKED", "CHECKED")), ("_OPTIONS", (*pyc._OPTIONS, "-OO"))],
+    ids=["script", "options"],
+)
+def test_what_was_compiled_in_another_way_is_not_taken(
+    name: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier version of ours may have done so, with other bytes for the same source."""
+    source: Tree = {f"{TOP}/a.py": file(b"def f():\n    'Words.'\n")}
+    first = interpreter(tmp_path, LOADER).compile(source)
+    monkeypatch.setattr(pyc, name, value)
+    assert interpreter(tmp_path, LOADER).compile(source) != first
+    monkeypatch.undo()
+    assert interpreter(tmp_path, "#!/bin/sh\nexit 1\n").compile(source) == first
+
+
+def test_what_stands_beside_the_sources_of_an_interpreter_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "import json, sys\nopen(json.load(sys.stdin)[0][2], 'w').write(sys.pycache_prefix)"
+    monkeypatch.setattr(pyc, "_COMPILE", script)
+    compiled = interpreter(tmp_path, LOADER).compile({f"{TOP}/a.py": MODULES[f"{TOP}/a.py"]})
+    assert compiled[f"{TOP}/__pycache__/a.cpython-313.pyc"].read() == b"/nonexistent"
 
 
 def test_an_interpreter_that_fails_is_an_error(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ class NativeCsharp:
         return kept.read_bytes()
 
     def _key(self, name: str, sources: Mapping[str, bytes], against: Mapping[str, bytes]) -> str:
-        digest = hashlib.sha256(f"{self.sdk.integrity} {name} {LANGUAGE}".encode())
+        digest = hashlib.sha256(Path(__file__).read_bytes())  # how it is compiled
+        digest.update(f"{self.sdk.integrity} {name}".encode())
         for path, content in [*sorted(sources.items()), *sorted(against.items())]:
             digest.update(f"{path} {hashlib.sha256(content).hexdigest()}\n".encode())
         return digest.hexdigest()

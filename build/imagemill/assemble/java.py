@@ -60,7 +60,8 @@ class NativeJava:
         return kept.read_bytes()
 
     def _name(self, sources: Mapping[str, bytes], against: Sequence[bytes]) -> str:
-        digest = hashlib.sha256(native.hashed(package.sha256 for package in self.packages).encode())
+        digest = hashlib.sha256(Path(__file__).read_bytes())  # how it is compiled
+        digest.update(native.hashed(package.sha256 for package in self.packages).encode())
         for content in [*(part for pair in sorted(sources.items()) for part in (pair[0].encode(), pair[1])), *against]:
             digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()

@@ -26,7 +26,7 @@ def unpacked(
     packages: Sequence[DebianPackage], path_of: Callable[[DebianPackage], Path], cache: Path, needed: re.Pattern[str]
 ) -> Path:
     """The files of the packages whose paths match `needed`, below one directory in `cache`; made once."""
-    root = cache / f"root-{hashed(package.sha256 for package in packages)[:16]}"
+    root = cache / f"root-{hashed([needed.pattern, *(package.sha256 for package in packages)])[:16]}"
     if root.exists():
         return root
     with tempfile.TemporaryDirectory(dir=cache) as folder:

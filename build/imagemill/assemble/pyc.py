@@ -53,6 +53,11 @@ for source, path, result, time in json.load(sys.stdin):
         pass
 """
 
+# what an interpreter has imported shows in how marshal marks what is shared, so all of them import from sources alone:
+# nothing is written beside these, and nothing read that another run may have written there
+_OPTIONS = ("-B", "-S", "-s")
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": "/nonexistent", "LC_ALL": "C.UTF-8"}
+
 # reads [module, source]; writes the module as it is frozen into the interpreter, and as it would be from source
 _FREEZE = """
 import _imp, json, marshal, sys
@@ -97,11 +102,11 @@ class NativePython:
         """What `script` makes of each of `files`, path -> content; empty where it makes nothing.
 
         The script reads a JSON list of [source, path in the image, result, time of the source]. What it makes of a
-        file is kept below the cache's `store` by the file's `name`, so the name says all that decides on it. Raises
-        AssembleError when the interpreter does not run here.
+        file is kept below the cache's `store` by the script and the file's `name`, so the name says all else that
+        decides on it. Raises AssembleError when the interpreter does not run here.
         """
         names = {path: name(path, entry) for path, entry in files.items() if entry.kind == "file"}
-        folder = self.cache / store
+        folder = self.cache / store / native.hashed((script, *_OPTIONS, *map("=".join, _ENVIRONMENT.items())))
         folder.mkdir(parents=True, exist_ok=True)
         with native.locked(self.cache / "lock"):  # what another process makes for another architecture is shared
             # files of one name are alike: one of them is enough, and its result can be moved but once
@@ -184,13 +189,12 @@ class NativePython:
 
     def _run(self, root: Path, script: str, question: object) -> bytes:
         home = self.built or root / "usr"
-        command = [*native.command(root, home / "bin" / f"python{self._version}"), "-B", "-S", "-s"]
-        environment = {"PYTHONHOME": str(home), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+        command = [*native.command(root, home / "bin" / f"python{self._version}"), *_OPTIONS]
         try:
             done = subprocess.run(
                 [*command, "-c", script],
                 input=json.dumps(question).encode(),
-                env=environment,
+                env={"PYTHONHOME": str(home), **_ENVIRONMENT},
                 capture_output=True,
                 check=False,
             )
