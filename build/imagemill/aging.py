@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from imagemill import lock as locks
 from imagemill.lock import DebianPackage, Item, Lock
+from imagemill.whole import replace_file
 
 if TYPE_CHECKING:
     from imagemill.fetch import Fetcher
@@ -86,7 +87,7 @@ class Aging:
         note.unlink(missing_ok=True)  # it comes last: without it, the committed lock holds
         locks.write(effective.lock, self._folder / f"{base}.json")
         row = {"committed": _hash(locks.path_of(self._root, base)), "changes": effective.changes}
-        locks.replace_text(note, json.dumps(row))
+        replace_file(note, json.dumps(row).encode())
 
 
 def _hash(path: Path) -> str:

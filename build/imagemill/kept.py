@@ -6,13 +6,14 @@ What is kept is never right or wrong by its age: any other byte in the files tha
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+
+from imagemill.whole import replace_file
 
 _T = TypeVar("_T")
 _MOST = 4  # of each kind: branches that one goes to and fro between
@@ -58,13 +59,7 @@ def _read(file: Path, kind: type[_T]) -> _T | None:
 
 def _write(folder: Path, name: str, file: Path, data: bytes) -> None:
     """Have `data` in the file, in one step, and of its kind only the latest few."""
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = file.with_suffix(f".{os.getpid()}")
-    try:
-        staging.write_bytes(data)
-        staging.replace(file)
-    finally:
-        staging.unlink(missing_ok=True)
+    replace_file(file, data)
     for old in _by_age(folder, name)[_MOST:]:
         old.unlink(missing_ok=True)
 

@@ -8,7 +8,6 @@ named after it: `debian-trixie`, `debian-trixie/toolchain`, `python3.13`, `pytho
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from imagemill.errors import LockError
+from imagemill.whole import replace_file
 
 FORMAT: Literal[1] = 1
 
@@ -149,18 +149,7 @@ def read(path: Path) -> Lock:
 
 def write(lock: Lock, path: Path) -> None:
     """Write a lock, sorted, one input a line, so that a change reads well in a diff."""
-    replace_text(path, _dump(_to_json(lock)))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Have this text in a file: all of it, or, where something ends us, what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
+    replace_file(path, _dump(_to_json(lock)).encode())
 
 
 def _to_json(lock: Lock) -> dict[str, Any]:

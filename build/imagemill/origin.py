@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from imagemill.whole import replace_file
+
 _FOLDERS = ("runtimes", "templates", "build")
 _SETTLED = 2_000_000_000
 """Nanoseconds after which no file system gives a change the time of the one before."""
@@ -53,7 +55,8 @@ def current(root: Path, state: Path) -> Origin:
     now = time.time_ns()
     origin = _read(files)
     if all(file.stat.st_ctime_ns < now - _SETTLED for file in files):
-        _keep(kept, json.dumps({"stamp": stamp, "origin": origin._asdict()}))
+        with suppress(OSError):  # a full disk, or one that is not to be written to: they are read the next time too
+            replace_file(kept, json.dumps({"stamp": stamp, "origin": origin._asdict()}).encode())
     return origin
 
 
@@ -69,14 +72,6 @@ def _read(files: Collection[_File]) -> Origin:
             common.update(f"{file.name}\0{file.executable}\0{len(data)}\0".encode())
             common.update(data)
     return Origin(manifests, common.hexdigest())
-
-
-def _keep(path: Path, text: str) -> None:
-    with suppress(OSError):  # a full disk, or one that is not to be written to: they are read the next time too
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staging = path.with_name(f".{path.name}.{os.getpid()}")
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(path)
 
 
 def _files(folder: str, name: str) -> Iterator[_File]:

@@ -20,6 +20,7 @@ from typing import Any
 from imagemill import origin
 from imagemill.builder import go_version
 from imagemill.paths import MANIFEST, PARSED
+from imagemill.whole import replace_file
 
 _KEPT = 4  # branches that one goes to and fro between
 
@@ -95,10 +96,7 @@ def keep(state: Path, name: str, snapshot: Snapshot) -> None:
     import msgspec  # who finds a snapshot goes without
 
     folder = state / "plans"
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = folder / f".{name}.{os.getpid()}"
-    staging.write_bytes(msgspec.json.encode(snapshot))
-    staging.replace(folder / f"{name}.json")
+    replace_file(folder / f"{name}.json", msgspec.json.encode(snapshot))
     for old in _by_age(folder)[_KEPT:]:
         old.unlink(missing_ok=True)
 

@@ -101,10 +101,11 @@ def test_a_write_that_fails_leaves_the_lock_that_was_there(tmp_path: Path, monke
     before = (tmp_path / "x.json").read_bytes()
 
     def full(self: Path, *_: object, **__: object) -> None:
-        self.write_bytes(b"half")
+        with self.open("wb") as file:
+            file.write(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space"):
         locks.write(replace(LOCK, date=1), tmp_path / "x.json")
     assert (tmp_path / "x.json").read_bytes() == before

@@ -381,7 +381,7 @@ def test_where_nothing_can_be_written_nothing_passes(made: Made, monkeypatch: py
     monkeypatch.setattr("imagemill.verify.content.Layers", full)
     assert failures(verified(made)) == {"sbom": "/tmp/x: No space left on device"}
     monkeypatch.undo()
-    monkeypatch.setattr("imagemill.verify.rollback.replace_text", full)
+    monkeypatch.setattr("imagemill.verify.rollback.replace_file", full)
     assert failures(verified(made)) == {"rollback": "/tmp/x: No space left on device"}
 
 

@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from imagemill.errors import VerifyError
-from imagemill.lock import replace_text
 from imagemill.verify.case import Case
 from imagemill.verify.verdict import Row
+from imagemill.whole import replace_file
 
 _MOST = 100  # digests that are remembered of one tag
 _FORGET = "to begin anew remove the file"
@@ -57,7 +57,7 @@ class Book:
     def remember(self, memory: Memory) -> None:
         """Have this from now on."""
         if memory != self.memory:
-            replace_text(self.path, msgspec.json.encode(memory).decode())
+            replace_file(self.path, msgspec.json.encode(memory))
             self.memory = memory
 
 
